@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Settings that are legal one by one, and cannot work, or would not do what they look like,
+ * together. */
+#include "policy/load.h"
+
+#include <stddef.h>
+
+static bool has_key(uint64_t set, const char *name)
+{
+	return (set >> key_index(key_find(name)) & 1) != 0;
+}
+
+/* Where a setting comes from: the section itself, or the profile that gave it. */
+static const struct place *key_origin(const struct section *section, const char *name)
+{
+	return has_key(section->set, name) ? &section->key_place[key_index(key_find(name))]
+					   : &section->place;
+}
+
+/* Whether something in the list is of use in the versions that are left. */
+static bool list_serves(const struct policy_list *list, const struct policy_choice *choices,
+	const struct tls_settings *tls)
+{
+	unsigned versions = 0;
+
+	if (tls->min_version <= POLICY_TLS12)
+		versions |= CHOICE_TLS12;
+	if (tls->max_version >= POLICY_TLS13)
+		versions |= CHOICE_TLS13;
+	for (size_t i = 0; i < list->count; i++)
+		if ((choice_find(choices, list->items[i])->flags & versions) != 0)
+			return true;
+	return list->count == 0;
+}
+
+void check_settings(struct loader *loader, const struct section *section)
+{
+	const struct tls_settings *tls = &section->values->tls;
+	const char *version = tls->max_version == POLICY_TLS12 ? "1.2" : "1.3";
+
+	if (tls->min_version > tls->max_version) {
+		load_error(loader, key_origin(section, "min_version"), "min_version",
+			"is above max_version, which is 1.2");
+		return;
+	}
+	if (!list_serves(&tls->ciphers, choices_cipher, tls))
+		load_error(loader, key_origin(section, "ciphers"), "ciphers",
+			"none of them is of TLS %s, and no other version is allowed", version);
+	if (!list_serves(&tls->groups, choices_group, tls))
+		load_error(loader, key_origin(section, "groups"), "groups",
+			"none of them is of TLS %s, and no other version is allowed", version);
+}
+
+static void check_roles(struct loader *loader, const struct section *section, unsigned directions)
+{
+	for (size_t i = 0; i < policy_key_count; i++) {
+		const struct policy_key *key = &policy_keys[i];
+
+		if ((section->own >> i & 1) != 0 && key->role != 0 && (key->role & directions) == 0)
+			load_error(loader, &section->key_place[i], key->name,
+				"means something for %s connections only, and this rule is for %s "
+				"ones",
+				choice_name(choices_direction, key->role),
+				choice_name(choices_direction, directions));
+	}
+}
+
+static void check_credentials(
+	struct loader *loader, const struct section *section, unsigned directions)
+{
+	const struct tls_settings *tls = &section->values->tls;
+	bool has_cert = has_key(section->set, "cert");
+
+	if (tls->key.count > 0 && !has_cert)
+		load_error(loader, key_origin(section, "key"), "key",
+			"there is no cert that it belongs to");
+	else if (tls->key.count > 0 && tls->cert.count > 0 && tls->key.count != tls->cert.count)
+		load_error(loader, key_origin(section, "key"), "key",
+			"found %zu for %zu certs, allowed: one for each, or none if the files of "
+			"the certs hold them",
+			tls->key.count, tls->cert.count);
+	if ((directions & POLICY_INBOUND) == 0)
+		return;
+	if (!has_cert && (directions & POLICY_OUTBOUND) == 0)
+		load_error(loader, &section->place, "cert",
+			"is missing: an inbound rule with action = tls needs a certificate");
+	else if (!has_cert)
+		load_error(loader, &section->place, "cert",
+			"is missing: the rule can match inbound connections, which need a "
+			"certificate; or say direction = outbound");
+	if (tls->client_auth != POLICY_CLIENT_NONE && !has_key(section->set, "ca"))
+		load_error(loader, key_origin(section, "client_auth"), "client_auth",
+			"needs ca: whose clients are to be trusted (ca = system would be "
+			"anybody's)");
+}
+
+void check_rule(struct loader *loader, const struct section *section)
+{
+	unsigned directions = conditions_directions(&section->values->conditions);
+
+	check_roles(loader, section, directions);
+	if (!has_key(section->own, "action"))
+		load_error(loader, &section->place, "action",
+			"is missing: the rule \"%s\" needs one, allowed: tls, pass, deny, observe",
+			section->name);
+	else if (section->values->action == POLICY_TLS)
+		check_credentials(loader, section, directions);
+}

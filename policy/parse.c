@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the values of several keys have in common: refusals, lists, words, numbers, paths. */
+#include "policy/parse.h"
+
+#include "policy/keys.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SECONDS_MAX 3600
+
+int parse_refuse(struct parse *parse, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(parse->why, sizeof(parse->why), format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+size_t parse_count_items(struct parse *parse, const char *text)
+{
+	size_t count = 0;
+
+	for (const char *item = text;;) {
+		const char *begin = item;
+		size_t len = strcspn(item, ",");
+
+		item += len;
+		text_trim(&begin, &len);
+		if (len == 0) {
+			parse_refuse(parse, "found '%.100s': an item of the list is empty", text);
+			return 0;
+		}
+		if (++count > LIST_MAX) {
+			parse_refuse(parse, "more than %d items", LIST_MAX);
+			return 0;
+		}
+		if (*item == '\0')
+			return count;
+		item++;
+	}
+}
+
+char *parse_next_item(struct parse *parse, struct parse_items *items)
+{
+	const char *begin = items->next;
+	size_t len = strcspn(begin, ",");
+
+	items->next = begin + len + (begin[len] == ',');
+	text_trim(&begin, &len);
+	return arena_strndup(parse->arena, begin, len);
+}
+
+static int refuse_choice(struct parse *parse, const char *found)
+{
+	const struct policy_choice *choice = choice_find(parse->key->choices, found);
+	char allowed[400];
+	struct text text;
+	struct text_nearest nearest;
+
+	if (choice != NULL)
+		return parse_refuse(parse, "'%.100s' is not supported by this build", found);
+	text_init(&text, allowed, sizeof(allowed));
+	key_print_allowed(parse->key, &text);
+	text_nearest_init(&nearest, found);
+	for (choice = parse->key->choices; choice->name != NULL; choice++)
+		text_nearest_offer(&nearest, choice->name);
+	if (nearest.best == NULL)
+		return parse_refuse(parse, "found '%.100s', allowed: %s", found, allowed);
+	return parse_refuse(parse, "found '%.100s', did you mean '%s'? allowed: %s", found,
+		nearest.best, allowed);
+}
+
+int parse_choice(struct parse *parse, const char *text, void *out)
+{
+	const struct policy_choice *choice = choice_find(parse->key->choices, text);
+
+	if (choice == NULL || (choice->flags & CHOICE_UNSUPPORTED) != 0)
+		return refuse_choice(parse, text);
+	if (parse->key->size != 0)
+		*(unsigned *)out = choice->value;
+	return 0;
+}
+
+int parse_bool(struct parse *parse, const char *text, void *out)
+{
+	const struct policy_choice *choice = choice_find(parse->key->choices, text);
+
+	if (choice == NULL || (choice->flags & CHOICE_UNSUPPORTED) != 0)
+		return refuse_choice(parse, text);
+	*(bool *)out = choice->value != 0;
+	return 0;
+}
+
+int parse_choice_list(struct parse *parse, const char *text, void *out)
+{
+	struct parse_items items = { .next = text };
+	size_t count = parse_count_items(parse, text);
+	struct policy_list list = { .count = count };
+
+	if (count == 0)
+		return -EINVAL;
+	list.items = arena_alloc(parse->arena, count, sizeof(*list.items));
+	if (list.items == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		char *item = parse_next_item(parse, &items);
+		const struct policy_choice *choice;
+
+		if (item == NULL)
+			return -ENOMEM;
+		choice = choice_find(parse->key->choices, item);
+		if (choice == NULL || (choice->flags & CHOICE_UNSUPPORTED) != 0)
+			return refuse_choice(parse, item);
+		list.items[i] =
+			arena_strdup(parse->arena, choice_name(parse->key->choices, choice->value));
+		if (list.items[i] == NULL)
+			return -ENOMEM;
+	}
+	*(struct policy_list *)out = list;
+	return 0;
+}
+
+int parse_name(struct parse *parse, const char *text, void *out)
+{
+	char *copy = arena_strdup(parse->arena, text);
+
+	*(char **)out = copy;
+	return copy != NULL ? 0 : -ENOMEM;
+}
+
+int parse_seconds(struct parse *parse, const char *text, void *out)
+{
+	uint32_t seconds;
+
+	if (!text_number(text, strlen(text), SECONDS_MAX, &seconds) || seconds == 0)
+		return parse_refuse(
+			parse, "found '%.100s', allowed: seconds, 1 to %d", text, SECONDS_MAX);
+	*(unsigned *)out = seconds;
+	return 0;
+}
+
+int parse_zero(struct parse *parse, const char *text, void *out)
+{
+	uint32_t number;
+
+	(void)out;
+	if (!text_number(text, strlen(text), UINT32_MAX, &number))
+		return parse_refuse(parse, "found '%.100s', allowed: 0", text);
+	if (number != 0)
+		return parse_refuse(
+			parse, "'%.100s' is not supported by this build, allowed: 0", text);
+	return 0;
+}
+
+char *parse_resolve_path(struct parse *parse, const char *path)
+{
+	size_t dir_len = strlen(parse->dir), len = strlen(path);
+	char *whole;
+
+	if (path[0] == '/')
+		return arena_strndup(parse->arena, path, len);
+	while (strncmp(path, "./", 2) == 0) {
+		path += 2;
+		len -= 2;
+	}
+	whole = arena_alloc(parse->arena, dir_len + len + 2, 1);
+	if (whole == NULL)
+		return NULL;
+	memcpy(whole, parse->dir, dir_len);
+	if (dir_len == 0 || parse->dir[dir_len - 1] != '/')
+		whole[dir_len++] = '/';
+	memcpy(whole + dir_len, path, len + 1);
+	return whole;
+}
+
+int parse_path(struct parse *parse, const char *text, void *out)
+{
+	char *path = parse_resolve_path(parse, text);
+
+	*(char **)out = path;
+	return path != NULL ? 0 : -ENOMEM;
+}
+
+bool parse_is_host_name(const char *name)
+{
+	size_t len = strlen(name), label = 0;
+
+	if (len > 0 && name[len - 1] == '.')
+		len--;
+	if (len == 0 || len > 253)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		char c = text_lower(name[i]);
+		bool last = i + 1 == len || name[i + 1] == '.';
+
+		if (c == '.') {
+			if (label == 0)
+				return false;
+			label = 0;
+			continue;
+		}
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+			    (c == '-' && label > 0 && !last)))
+			return false;
+		if (++label > 63)
+			return false;
+	}
+	return label > 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Values of TLS settings: files, pins, names. */
+#include "policy/keys.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ALPN_ITEM_MAX 255   /* RFC 7301 3.1: one byte of length */
+#define ALPN_TOTAL_MAX 1024 /* bytes in a ClientHello; a sane list is far below */
+
+/*
+ * A file must be there, and be one that can be read to its end. Whether this process may read it is
+ * not asked: the program that needs it may have other rights than the one that loads the policy.
+ */
+static int check_file(struct parse *parse, const char *path, bool directory_too)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			return parse_refuse(
+				parse, "found '%.200s', and there is no such file", path);
+		if (errno == ELOOP || errno == ENAMETOOLONG)
+			return parse_refuse(parse,
+				"found '%.200s', which cannot be opened: the path is too long or "
+				"goes in circles",
+				path);
+		return 0;
+	}
+	if (S_ISREG(st.st_mode) || (directory_too && S_ISDIR(st.st_mode)))
+		return 0;
+	return parse_refuse(parse, "found '%.200s', which is neither a file%s", path,
+		directory_too ? " nor a directory" : " nor a link to one");
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	return len >= end_len && text_equal_nocase(text + len - end_len, end);
+}
+
+static int parse_file(struct parse *parse, const char *item, bool system_too, char **out)
+{
+	if (system_too && strcmp(item, "system") == 0) {
+		*out = arena_strdup(parse->arena, item);
+		return *out != NULL ? 0 : -ENOMEM;
+	}
+	if (strncmp(item, "pkcs11:", 7) == 0)
+		return parse_refuse(parse,
+			"found '%.200s': PKCS#11 is not supported by this build, allowed: PEM "
+			"files",
+			item);
+	if (ends_with(item, ".p12") || ends_with(item, ".pfx"))
+		return parse_refuse(parse,
+			"found '%.200s': PKCS#12 is not supported by this build, allowed: PEM "
+			"files",
+			item);
+	*out = parse_resolve_path(parse, item);
+	if (*out == NULL)
+		return -ENOMEM;
+	return check_file(parse, *out, system_too);
+}
+
+static int parse_file_list(
+	struct parse *parse, const char *text, bool system_too, struct policy_list *out)
+{
+	struct parse_items items = { .next = text };
+	size_t count = parse_count_items(parse, text);
+	struct policy_list list = { .count = count };
+
+	if (count == 0)
+		return -EINVAL;
+	list.items = arena_alloc(parse->arena, count, sizeof(*list.items));
+	if (list.items == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const char *item = parse_next_item(parse, &items);
+		int r = item != NULL ? parse_file(parse, item, system_too, &list.items[i])
+				     : -ENOMEM;
+
+		if (r < 0)
+			return r;
+	}
+	*out = list;
+	return 0;
+}
+
+int parse_ca(struct parse *parse, const char *text, void *out)
+{
+	return parse_file_list(parse, text, true, out);
+}
+
+int parse_files(struct parse *parse, const char *text, void *out)
+{
+	return parse_file_list(parse, text, false, out);
+}
+
+static int base64_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+')
+		return 62;
+	return c == '/' ? 63 : -1;
+}
+
+/* 43 digits and one '=' are 32 bytes and two bits, which have to be 0: every pin has one spelling.
+ */
+static bool decode_pin(const char *text, uint8_t out[POLICY_SPKI_LEN])
+{
+	uint32_t bits = 0;
+	unsigned have = 0;
+	size_t n = 0;
+
+	if (strlen(text) != 44 || text[43] != '=')
+		return false;
+	for (size_t i = 0; i < 43; i++) {
+		int digit = base64_digit(text[i]);
+
+		if (digit < 0)
+			return false;
+		bits = (bits << 6 | (uint32_t)digit) & 0xffff;
+		have += 6;
+		if (have >= 8) {
+			have -= 8;
+			out[n++] = (uint8_t)(bits >> have);
+		}
+	}
+	return (bits & ((1u << have) - 1)) == 0;
+}
+
+int parse_pins(struct parse *parse, const char *text, void *out)
+{
+	struct parse_items items = { .next = text };
+	size_t count = parse_count_items(parse, text);
+	struct policy_pins pins = { .count = count };
+
+	if (count == 0)
+		return -EINVAL;
+	pins.sha256 = arena_alloc(parse->arena, count, POLICY_SPKI_LEN);
+	if (pins.sha256 == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const char *item = parse_next_item(parse, &items);
+
+		if (item == NULL)
+			return -ENOMEM;
+		if (strncmp(item, "sha256/", 7) != 0 || !decode_pin(item + 7, pins.sha256[i]))
+			return parse_refuse(parse,
+				"found '%.100s', allowed: sha256/ and the BASE64 of the 32 bytes",
+				item);
+	}
+	*(struct policy_pins *)out = pins;
+	return 0;
+}
+
+int parse_server_name(struct parse *parse, const char *text, void *out)
+{
+	uint8_t bytes[16];
+	char name[HOST_NAME_MAX_BYTES];
+	bool address =
+		inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+
+	if (!address && (!parse_is_host_name(text) || host_normalize(text, name) == 0))
+		return parse_refuse(parse,
+			"found '%.100s', allowed: a host name (xn--... if it is not ASCII) or an "
+			"address",
+			text);
+	return parse_name(parse, address ? text : name, out);
+}
+
+int parse_alpn(struct parse *parse, const char *text, void *out)
+{
+	struct parse_items items = { .next = text };
+	size_t count = parse_count_items(parse, text), total = 0;
+	struct policy_list list = { .count = count };
+
+	if (count == 0)
+		return -EINVAL;
+	list.items = arena_alloc(parse->arena, count, sizeof(*list.items));
+	if (list.items == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		list.items[i] = parse_next_item(parse, &items);
+		if (list.items[i] == NULL)
+			return -ENOMEM;
+		total += strlen(list.items[i]) + 1;
+		if (strlen(list.items[i]) > ALPN_ITEM_MAX || total > ALPN_TOTAL_MAX)
+			return parse_refuse(parse,
+				"too long, allowed: names of up to %d bytes, %d together",
+				ALPN_ITEM_MAX, ALPN_TOTAL_MAX);
+	}
+	*(struct policy_list *)out = list;
+	return 0;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A policy: text -> rules -> decision. Knows neither sockets nor TLS libraries; linked by the
+ * library and by the tools. Everything here is immutable after policy_load(), so any thread may
+ * read it without a lock.
+ */
+#ifndef SEAMTLS_POLICY_POLICY_H
+#define SEAMTLS_POLICY_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum policy_direction { POLICY_OUTBOUND = 1, POLICY_INBOUND = 2 };
+enum policy_action { POLICY_PASS, POLICY_TLS, POLICY_DENY, POLICY_OBSERVE };
+enum policy_audit { POLICY_AUDIT_ON, POLICY_AUDIT_OFF, POLICY_AUDIT_REQUIRED };
+enum policy_version { POLICY_TLS12 = 0x0303, POLICY_TLS13 = 0x0304 };
+enum policy_verify { POLICY_VERIFY_FULL, POLICY_VERIFY_CHAIN, POLICY_VERIFY_NONE };
+enum policy_client_auth { POLICY_CLIENT_NONE, POLICY_CLIENT_OPTIONAL, POLICY_CLIENT_REQUIRED };
+enum policy_truncation { POLICY_TRUNCATION_REJECT, POLICY_TRUNCATION_ACCEPT };
+enum policy_accept { POLICY_ACCEPT_TLS, POLICY_ACCEPT_BOTH };
+enum policy_program_tls { POLICY_PROGRAM_WRAP, POLICY_PROGRAM_DENY, POLICY_PROGRAM_PASS };
+
+#define POLICY_SPKI_LEN 32 /* SHA-256 */
+
+/* A list of strings; items[count] is not there. Empty: {0, NULL}. */
+struct policy_list {
+	size_t count;
+	char **items;
+};
+
+struct policy_pins {
+	size_t count;
+	uint8_t (*sha256)[POLICY_SPKI_LEN]; /* of the DER SubjectPublicKeyInfo */
+};
+
+/* The effective TLS settings of a rule: profile, inherited profiles and the rule's own keys,
+ * defaults filled in. */
+struct tls_settings {
+	enum policy_version min_version, max_version;
+	struct policy_list
+		ciphers; /* IANA names, in order of preference; empty: the library's default */
+	struct policy_list
+		groups; /* IANA names (x25519, secp256r1, X25519MLKEM768 ...), canonical spelling */
+	struct policy_list ca;   /* "system", or absolute paths of PEM files or directories */
+	struct policy_list cert; /* absolute paths, PEM */
+	struct policy_list
+		key; /* one for each cert, or empty: the key is in the certificate's file */
+	struct policy_pins pin;
+	char *server_name; /* NULL: the name the program looked up */
+	enum policy_verify verify;
+	enum policy_client_auth client_auth;
+	struct policy_list alpn;
+	unsigned handshake_timeout_s;
+	enum policy_truncation truncation;
+	enum policy_accept accept;
+	enum policy_program_tls if_program_tls;
+};
+
+/* A rule after loading. The conditions are private to the policy. */
+struct policy_rule {
+	const char *name; /* as in [rule "name"] */
+	const char *file; /* where it stands */
+	unsigned line;
+	enum policy_action action;
+	struct tls_settings tls; /* meaningful if action is POLICY_TLS */
+	unsigned index; /* 0.., dense over the policy: key for caches of what is made from the rule
+			 */
+	struct policy_conditions *conditions;
+};
+
+/* An IPv4 or IPv6 address; v4-mapped ones are stored as v4. */
+struct policy_address {
+	uint8_t family; /* AF_INET or AF_INET6; 0: not known */
+	uint8_t bytes[16];
+	uint16_t port; /* host byte order; 0: not known */
+};
+
+/* What is known of a connection (or, with direction POLICY_INBOUND and family 0 in remote, of a
+ * listening socket). */
+struct policy_query {
+	enum policy_direction direction;
+	struct policy_address local, remote;
+	const char *const
+		*remote_names; /* the names that the program looked up for remote, newest first */
+	size_t remote_name_count;
+	const char *program; /* absolute path of the executable */
+	const char *label;   /* SEAMTLS_LABEL, or NULL */
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups; /* supplementary */
+	size_t group_count;
+};
+
+struct policy_decision {
+	enum policy_action action;
+	const struct policy_rule *rule; /* NULL: no rule matched, action is [global] default */
+	const char *remote_name; /* the name of the query that matched remote_host, else the newest,
+				    else NULL */
+};
+
+struct policy_global {
+	enum policy_action default_action;
+	enum policy_audit audit;
+	char *audit_dir; /* NULL: the built-in place, see audit_default_dir() */
+	bool locked;
+	bool strict;
+};
+
+struct policy {
+	struct policy_global global;
+	const char *source; /* path of the main file, or "built-in" */
+	size_t rule_count;
+	struct policy_rule *rules; /* in file order, includes in place */
+	struct policy_private *private;
+};
+
+/* One finding in a policy file. All of a file are reported in one go. */
+struct policy_error {
+	char *file;
+	unsigned line; /* 0: the file as a whole */
+	char *key;     /* or NULL */
+	char *message; /* "found 'tsl', allowed: tls, pass, deny, observe" */
+};
+
+struct policy_errors {
+	size_t count;
+	struct policy_error *items;
+};
+
+/*
+ * Reads the policy in `path` (NULL: the built-in default policy). 0 and *out, to be freed with
+ * policy_free(); -EINVAL and *errors with at least one item, *out NULL; -ENOMEM. *errors is always
+ * to be cleared. Paths in a policy are taken relative to the file they stand in. Opens and reads
+ * files, and asks the user database if rules have names of users or groups: to be called where that
+ * is possible. Not by two threads at a time.
+ */
+int policy_load(const char *path, struct policy **out, struct policy_errors *errors);
+void policy_free(struct policy *policy);
+void policy_errors_clear(struct policy_errors *errors);
+
+/*
+ * Where the policy is: SEAMTLS_POLICY's value `setting` (a path, or a bare NAME looked up as
+ * DESIGN 2.1 says), or NULL for the environment's default. 0 and *out (malloc'ed; NULL: the
+ * built-in default applies); -ENOENT: a name that is found nowhere, or "". A path is not looked at:
+ * policy_load() says what is wrong with it. -ENOMEM. /etc/seamtls/policy.conf with `locked = yes`
+ * wins over `setting`: the caller checks global.locked after policy_load() of policy_locked_path().
+ */
+int policy_find(const char *setting, char **out);
+
+/* The system's policy file, whether it is there or not. */
+const char *policy_locked_path(void);
+
+/* The text of the built-in default policy, as `seamtls policy default` prints it. */
+const char *policy_default_text(void);
+
+/* Decides. Never fails, never allocates, takes no lock. Under a microsecond with 1,000 rules. */
+void policy_decide(
+	const struct policy *policy, const struct policy_query *query, struct policy_decision *out);
+
+/*
+ * Whether some inbound rule with action tls, deny or observe could match a socket that listens at
+ * query->local (remote ignored). The default action is not looked at. `rule` gets the first such
+ * tls rule, for loading its credentials early; may be NULL.
+ */
+bool policy_listener_matters(const struct policy *policy, const struct policy_query *query,
+	const struct policy_rule **rule);
+
+/*
+ * Why `rule` does not match `query`: a sentence for `seamtls explain` ("remote_port is 6380,
+ * 7000-7010; the connection's is 443") in buf, or "" if it matches. Returns whether it matches.
+ */
+bool policy_rule_explain(
+	const struct policy_rule *rule, const struct policy_query *query, char *buf, size_t len);
+
+/*
+ * The effective settings of a rule in policy-file spelling, one call a key that applies: for
+ * `explain` and `check`.
+ */
+void policy_settings_each(const struct policy_rule *rule,
+	void (*row)(const char *key, const char *value, void *arg), void *arg);
+
+/* As policy_settings_each(): the conditions of a rule, and those of its settings that give up what
+ * the default protects. */
+void policy_conditions_each(const struct policy_rule *rule,
+	void (*row)(const char *key, const char *value, void *arg), void *arg);
+void policy_relaxed_each(const struct policy_rule *rule,
+	void (*row)(const char *key, const char *value, void *arg), void *arg);
+
+/* The directions, as bits of enum policy_direction, in which a rule can match. */
+unsigned policy_rule_directions(const struct policy_rule *rule);
+
+/* An earlier rule that takes every connection that `rule` could match, so that `rule` is never
+ * used; NULL: none is known. */
+const struct policy_rule *policy_rule_shadow(
+	const struct policy *policy, const struct policy_rule *rule);
+
+/* Names as the policy file spells them: "tls", "pass", ... */
+const char *policy_action_name(enum policy_action action);
+const char *policy_direction_name(enum policy_direction direction);
+
+#endif
