@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What is known of the alerts (RFC 8446 6) beside their names, for which see handshake.h. */
+#ifndef SEAMTLS_TLS_ALERT_H
+#define SEAMTLS_TLS_ALERT_H
+
+#define ALERT_HANDSHAKE_FAILURE 40
+#define ALERT_BAD_CERTIFICATE 42
+#define ALERT_INTERNAL_ERROR 80
+
+/* What a peer means by it, in the words of an operator; NULL: its name says all there is. */
+const char *alert_meaning(int description);
+
+/* The errno of a handshake that the peer ended so: -EKEYREJECTED, -ECONNRESET or -EPROTO. */
+int alert_errno(int description);
+
+#endif

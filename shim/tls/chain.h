@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The certificates that a peer sent, in the order that leads from its own to the one that its trust
+ * anchor signed. */
+#ifndef SEAMTLS_TLS_CHAIN_H
+#define SEAMTLS_TLS_CHAIN_H
+
+#include "x509.h"
+
+#define CHAIN_MAX 10
+
+struct chain_link {
+	struct x509_bytes der;
+	struct x509 x509;
+};
+
+struct chain {
+	size_t count;
+	struct chain_link link[CHAIN_MAX]; /* each is issued by the next, going by the names */
+};
+
+/* From what was sent, the peer's own certificate first. Empty if that cannot be parsed. */
+void chain_init(struct chain *chain, const struct x509_bytes *sent, size_t count);
+
+/*
+ * Whether a key on the way up is pinned: SHA-256 of its SubjectPublicKeyInfo is one of `pins`. A
+ * certificate that was merely sent along proves nothing, so every signature from the pinned one
+ * down to the peer's own is checked, and that each is a CA's.
+ */
+bool chain_pinned(const struct chain *chain, const uint8_t (*pins)[32], size_t pin_count);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What handshakes of one rule in one role share: credentials, trust anchors, versions, suites.
+ * Built from a rule's settings once in a process (wolfSSL_CTX behind it), read-only afterwards, so
+ * any thread may use it.
+ */
+#ifndef SEAMTLS_TLS_CONTEXT_H
+#define SEAMTLS_TLS_CONTEXT_H
+
+#include "policy/policy.h"
+
+struct tls_context;
+enum tls_role { TLS_CLIENT, TLS_SERVER };
+
+/*
+ * 0 and *out (tls_context_free()); -errno, and in `why` a sentence for the operator that names the
+ * file and what to do ("cannot read the key '/etc/x.key': Permission denied"; "the key '...' does
+ * not belong to the certificate '...'"). -EINVAL: settings that cannot work (a server without
+ * certificate); -EKEYREJECTED: credentials that are no pair or do not parse.
+ */
+int tls_context_new(const struct tls_settings *settings, enum tls_role role,
+	struct tls_context **out, char *why, size_t why_len);
+void tls_context_free(struct tls_context *context);
+
+/* Days until the first of the context's own certificates expires; INT_MAX if it has none. Negative:
+ * expired. */
+int tls_context_days_left(const struct tls_context *context);
+
+/* Frees what the TLS library holds globally; for leak checkers in unit tests. Never called in a
+ * host program. */
+void tls_global_clear(void);
+
+#endif

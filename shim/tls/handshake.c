@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * wolfSSL in a box: it sees callbacks for its input and output and nothing of the socket. It asks
+ * for five bytes and then for exactly the body of the record, and hands its secrets out when it has
+ * them; so when it is through, all it knows is with us and all that follows in the stream is still
+ * in the kernel.
+ */
+#include "tls/handshake.h"
+#include "tls/handshake_private.h"
+#include "tls/name.h"
+#include "tls/peer.h"
+#include "tls/suite.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SECRET_ID                                                                            \
+	1 /* CLIENT_HANDSHAKE_SECRET of wolfSSL, then in the order of ours; 0 is of early data */
+
+static int on_read(WOLFSSL *ssl, char *buf, int len, void *arg)
+{
+	struct tls_handshake *handshake = arg;
+	ssize_t n = wire_read(&handshake->wire, (uint8_t *)buf, (size_t)len);
+
+	(void)ssl;
+	if (n > 0)
+		return (int)n;
+	return n == -EAGAIN ? WOLFSSL_CBIO_ERR_WANT_READ
+	       : n == 0     ? WOLFSSL_CBIO_ERR_CONN_CLOSE
+			    : WOLFSSL_CBIO_ERR_GENERAL;
+}
+
+static int on_write(WOLFSSL *ssl, char *buf, int len, void *arg)
+{
+	struct tls_handshake *handshake = arg;
+
+	(void)ssl;
+	return wire_write(&handshake->wire, (const uint8_t *)buf, (size_t)len) == 0
+		       ? len
+		       : WOLFSSL_CBIO_ERR_GENERAL;
+}
+
+static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int len, void *arg)
+{
+	struct tls_handshake *handshake = arg;
+	struct tls_secret *to;
+
+	(void)ssl;
+	if (id < FIRST_SECRET_ID || id >= FIRST_SECRET_ID + SECRET_COUNT)
+		return 0;
+	if (len < 0 || len > RECORD_MAX_SECRET)
+		return BAD_FUNC_ARG;
+	to = &handshake->secrets[id - FIRST_SECRET_ID];
+	memcpy(to->bytes, secret, (size_t)len);
+	to->len = (size_t)len;
+	return 0;
+}
+
+/* `list` is comma-separated. */
+static bool list_has(const char *list, size_t len, const char *name)
+{
+	size_t name_len = strlen(name);
+
+	for (const char *end, *at = list; at < list + len; at = end + 1) {
+		end = memchr(at, ',', (size_t)(list + len - at));
+		if (end == NULL)
+			end = list + len;
+		if ((size_t)(end - at) == name_len && memcmp(at, name, name_len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int use_alpn(struct tls_handshake *handshake, const char *name)
+{
+	/* wolfSSL takes a char * and does not write to it. */
+	return wolfSSL_UseALPN(handshake->ssl, (char *)(uintptr_t)name, (word32)strlen(name),
+		       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS
+		       ? 0
+		       : -ENOMEM;
+}
+
+/*
+ * RFC 7301 3.2: the server chooses. wolfSSL would take the client's order, so it is told of one
+ * name only: our first that the client has too. If there is none, of one that does not match: it
+ * then refuses with no_application_protocol.
+ */
+int handshake_on_client_hello(WOLFSSL *ssl, int *alert, void *arg)
+{
+	struct tls_handshake *handshake = wolfSSL_GetIOReadCtx(ssl);
+	const struct tls_context *context = handshake->context;
+	const char *choice = context->alpn_count > 0 ? context->alpn[0] : NULL;
+	char *list = NULL;
+	word16 len = 0;
+
+	(void)alert;
+	(void)arg;
+	/* After a HelloRetryRequest it is set already. */
+	if (choice == NULL || handshake->result.alpn[0] != '\0' ||
+		wolfSSL_ALPN_GetPeerProtocol(ssl, &list, &len) != WOLFSSL_SUCCESS)
+		return 0;
+	for (size_t i = 0; i < context->alpn_count; i++)
+		if (list_has(list, len, context->alpn[i])) {
+			choice = context->alpn[i];
+			break;
+		}
+	wolfSSL_ALPN_FreePeerProtocol(ssl, &list);
+	strcpy(handshake->result.alpn, choice);
+	return use_alpn(handshake, choice) == 0 ? 0 : fatal_return;
+}
+
+static int set_name(struct tls_handshake *handshake, const char *name)
+{
+	const struct tls_context *context = handshake->context;
+	struct why why = { handshake->result.reason, sizeof handshake->result.reason };
+	uint8_t address[16];
+	size_t len;
+
+	if (context->server_name != NULL)
+		name = context->server_name;
+	if (context->verify == POLICY_VERIFY_FULL) {
+		if (name == NULL || name[0] == '\0')
+			return why_say(&why, -EKEYREJECTED,
+				"no name is known to verify the peer's certificate against: set "
+				"server_name in the rule");
+		handshake->name = strdup(name);
+		if (handshake->name == NULL)
+			return -ENOMEM;
+	}
+	if (name == NULL || name_parse_address(name, address) > 0 || !name_is_host(name))
+		return 0;
+	/* RFC 6066 3: without the dot of an absolute name. */
+	len = strlen(name);
+	len -= name[len - 1] == '.';
+	memcpy(handshake->result.server_name, name, len);
+	handshake->result.server_name[len] = '\0';
+	return wolfSSL_UseSNI(handshake->ssl, WOLFSSL_SNI_HOST_NAME, name, (unsigned short)len) ==
+			       WOLFSSL_SUCCESS
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int set_client(struct tls_handshake *handshake, const char *name)
+{
+	int r = set_name(handshake, name);
+
+	/* wolfSSL puts the names of each call before the ones it has. */
+	for (size_t i = handshake->context->alpn_count; i > 0 && r == 0; i--)
+		r = use_alpn(handshake, handshake->context->alpn[i - 1]);
+	return r;
+}
+
+/* wolfSSL's server holds a client's groups against its own only if they are set here; it forgets
+ * the context's. */
+static int set_server(struct tls_handshake *handshake)
+{
+	const struct tls_context *context = handshake->context;
+	int groups[CONTEXT_GROUPS_MAX];
+
+	memcpy(groups, context->groups, sizeof groups);
+	return wolfSSL_set_groups(handshake->ssl, groups, context->group_count) == WOLFSSL_SUCCESS
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int fail(struct tls_handshake *handshake, int r)
+{
+	handshake->status = r;
+	return r;
+}
+
+int tls_handshake_new(struct tls_context *context, const char *name,
+	const struct tls_transport *transport, struct tls_handshake **out)
+{
+	struct tls_handshake *handshake = calloc(1, sizeof *handshake);
+	int r;
+
+	*out = NULL;
+	if (handshake == NULL)
+		return -ENOMEM;
+	handshake->context = context;
+	handshake->status = -EAGAIN;
+	handshake->result.alert_sent = handshake->result.alert_received = -1;
+	strcpy(handshake->result.verify, "none");
+	wire_init(&handshake->wire, transport);
+	handshake->ssl = wolfSSL_new(context->ctx);
+	if (handshake->ssl == NULL) {
+		tls_handshake_free(handshake);
+		return -ENOMEM;
+	}
+	wolfSSL_SSLSetIORecv(handshake->ssl, on_read);
+	wolfSSL_SSLSetIOSend(handshake->ssl, on_write);
+	wolfSSL_SetIOReadCtx(handshake->ssl, handshake);
+	wolfSSL_SetIOWriteCtx(handshake->ssl, handshake);
+	wolfSSL_SetCertCbCtx(handshake->ssl, handshake);
+	wolfSSL_set_tls13_secret_cb(handshake->ssl, on_secret, handshake);
+	r = context->role == TLS_CLIENT ? set_client(handshake, name) : set_server(handshake);
+	if (r == -ENOMEM) {
+		tls_handshake_free(handshake);
+		return r;
+	}
+	*out = handshake;
+	return r < 0 ? fail(handshake, r) : 0;
+}
+
+void tls_handshake_free(struct tls_handshake *handshake)
+{
+	if (handshake == NULL)
+		return;
+	wolfSSL_free(handshake->ssl);
+	/* What wolfSSL learned from this peer's chain is not to make the next peer's incomplete one
+	 * good. Refused while others run. */
+	wolfSSL_CTX_UnloadIntermediateCerts(handshake->context->ctx);
+	wire_clear(&handshake->wire);
+	peer_clear(&handshake->result.peer);
+	free(handshake->name);
+	explicit_bzero(handshake, sizeof *handshake);
+	free(handshake);
+}
+
+static const struct tls_group *group_used(struct tls_handshake *handshake)
+{
+	const char *name = wolfSSL_get_curve_name(handshake->ssl);
+
+	return name != NULL ? tls_group_by_wolfssl_name(name) : NULL;
+}
+
+static void note_names(struct tls_handshake *handshake)
+{
+	struct tls_result *result = &handshake->result;
+	char *alpn = NULL;
+	void *name = NULL;
+	word16 len = 0;
+
+	result->alpn[0] = '\0';
+	if (wolfSSL_ALPN_GetProtocol(handshake->ssl, &alpn, &len) == WOLFSSL_SUCCESS &&
+		len < sizeof result->alpn) {
+		memcpy(result->alpn, alpn, len);
+		result->alpn[len] = '\0';
+	}
+	if (handshake->context->role == TLS_CLIENT)
+		return;
+	len = wolfSSL_SNI_GetRequest(handshake->ssl, WOLFSSL_SNI_HOST_NAME, &name);
+	if (len == 0 || len >= sizeof result->server_name)
+		return;
+	memcpy(result->server_name, name, len);
+	result->server_name[len] = '\0';
+	/* It is the client's word: what is no host name is not repeated. */
+	if (!name_is_host(result->server_name))
+		result->server_name[0] = '\0';
+}
+
+static void note_result(struct tls_handshake *handshake)
+{
+	struct tls_result *result = &handshake->result;
+	const struct tls_suite *suite =
+		tls_suite_by_id((unsigned)wolfSSL_get_current_cipher_suite(handshake->ssl));
+	const struct tls_group *group = group_used(handshake);
+
+	result->version = suite != NULL ? suite->version : 0;
+	result->cipher = suite != NULL ? suite->name : NULL;
+	result->group = group != NULL ? group->name : NULL;
+	result->resumed = wolfSSL_session_reused(handshake->ssl) != 0;
+	note_names(handshake);
+}
+
+/* That wolfSSL goes on only after verify_certificate() said yes is its business; that nothing goes
+ * on without is ours. */
+static bool is_trusted(const struct tls_handshake *handshake)
+{
+	const struct tls_context *context = handshake->context;
+	bool needed = context->role == TLS_CLIENT || context->client_auth == POLICY_CLIENT_REQUIRED;
+
+	return !handshake->rejected && (handshake->accepted || !needed);
+}
+
+/* wolfSSL's TLS 1.2 client takes any curve that it knows, offered or not. */
+static bool is_group_allowed(struct tls_handshake *handshake)
+{
+	const struct tls_group *group = group_used(handshake);
+
+	for (int i = 0; group != NULL && i < handshake->context->group_count; i++)
+		if (handshake->context->groups[i] == group->id)
+			return true;
+	return false;
+}
+
+/* One run of wolfSSL, as far as its input goes. 0: it is through. */
+static int run(struct tls_handshake *handshake)
+{
+	int r = handshake->context->role == TLS_CLIENT ? wolfSSL_connect(handshake->ssl)
+						       : wolfSSL_accept(handshake->ssl);
+	int error;
+
+	if (r != WOLFSSL_SUCCESS)
+		error = wolfSSL_get_error(handshake->ssl, r);
+	else
+		error = !is_trusted(handshake)         ? NO_PEER_CERT
+			: !is_group_allowed(handshake) ? ECC_CURVE_ERROR
+						       : 0;
+	if (error == 0) {
+		handshake->agreed = true;
+		return 0;
+	}
+	if (error == WOLFSSL_ERROR_WANT_READ)
+		return -EAGAIN;
+	r = reason_find(handshake, error);
+	note_result(handshake);
+	parting_alert(handshake, r);
+	/* Nobody waits for it to get through. */
+	wire_flush(&handshake->wire);
+	return r;
+}
+
+int tls_handshake_step(struct tls_handshake *handshake)
+{
+	int r;
+
+	if (handshake->status != -EAGAIN)
+		return handshake->status;
+	r = handshake->agreed ? 0 : run(handshake);
+	if (r == -EAGAIN)
+		return r;
+	if (r < 0)
+		return fail(handshake, r);
+	r = wire_flush(&handshake->wire);
+	if (r == -EAGAIN)
+		return r;
+	if (r < 0) {
+		handshake->wire.error = r;
+		return fail(handshake, reason_find(handshake, 0));
+	}
+	note_result(handshake);
+	handshake->status = 0;
+	return 0;
+}
+
+short tls_handshake_events(const struct tls_handshake *handshake)
+{
+	return handshake->wire.events;
+}
+
+bool tls_handshake_untouched(const struct tls_handshake *handshake)
+{
+	return handshake->wire.first_len == 0 && handshake->wire.sent == 0 &&
+	       handshake->wire.out_end == 0;
+}
+
+const struct tls_result *tls_handshake_result(struct tls_handshake *handshake)
+{
+	return &handshake->result;
+}
+
+/* RFC 5246 6.3: of the key block, which TLS 1.2 does not hand out as secrets. Both sides have sent
+ * one record, the Finished. */
+static int key_from_block(struct tls_handshake *handshake, const struct tls_suite *suite,
+	bool client, bool own, struct record_key *key)
+{
+	WOLFSSL *ssl = handshake->ssl;
+	const unsigned char *secret =
+		client ? wolfSSL_GetClientWriteKey(ssl) : wolfSSL_GetServerWriteKey(ssl);
+	const unsigned char *iv =
+		client ? wolfSSL_GetClientWriteIV(ssl) : wolfSSL_GetServerWriteIV(ssl);
+	int len = wolfSSL_GetKeySize(ssl);
+	size_t implicit = suite->aead == RECORD_CHACHA20_POLY1305 ? sizeof key->iv : 4;
+
+	if (secret == NULL || iv == NULL || len <= 0 || len > (int)sizeof key->key)
+		return -ENOTSUP;
+	memset(key, 0, sizeof *key);
+	key->version = RECORD_TLS12;
+	key->aead = (uint8_t)suite->aead;
+	memcpy(key->key, secret, (size_t)len);
+	memcpy(key->iv, iv, implicit);
+	/*
+	 * wolfSSL draws the first explicit nonce at random and counts from there. Ours is (this one
+	 * XOR sequence number), so 0, the Finished, has the nonce that it had, and all others
+	 * differ from it and from each other.
+	 */
+	if (own)
+		memcpy(key->iv + implicit, handshake->wire.finished_nonce,
+			sizeof key->iv - implicit);
+	key->seq = 1;
+	return 0;
+}
+
+static int key_make(struct tls_handshake *handshake, const struct tls_suite *suite, bool client,
+	bool own, struct record_key *key)
+{
+	const struct tls_secret *secret =
+		&handshake->secrets[client ? SECRET_CLIENT_TRAFFIC : SECRET_SERVER_TRAFFIC];
+
+	if (suite->version == RECORD_TLS12)
+		return key_from_block(handshake, suite, client, own, key);
+	return record_key_from_secret(key, suite->aead, secret->bytes, secret->len);
+}
+
+int tls_handshake_keys(
+	struct tls_handshake *handshake, struct record_key *send, struct record_key *receive)
+{
+	const struct tls_suite *suite =
+		tls_suite_by_id((unsigned)wolfSSL_get_current_cipher_suite(handshake->ssl));
+	bool client = handshake->context->role == TLS_CLIENT;
+
+	if (handshake->status != 0 || suite == NULL)
+		return -ENOTSUP;
+	if (key_make(handshake, suite, client, true, send) == 0 &&
+		key_make(handshake, suite, !client, false, receive) == 0)
+		return 0;
+	record_key_clear(send);
+	record_key_clear(receive);
+	return -ENOTSUP;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The inside of a handshake, for the files that make it up. */
+#ifndef SEAMTLS_TLS_HANDSHAKE_PRIVATE_H
+#define SEAMTLS_TLS_HANDSHAKE_PRIVATE_H
+
+#include "context_private.h"
+#include "handshake.h"
+#include "wire.h"
+
+enum {
+	SECRET_CLIENT_HANDSHAKE,
+	SECRET_SERVER_HANDSHAKE,
+	SECRET_CLIENT_TRAFFIC,
+	SECRET_SERVER_TRAFFIC,
+	SECRET_COUNT
+};
+
+struct tls_secret {
+	uint8_t bytes[RECORD_MAX_SECRET];
+	size_t len; /* 0: not there yet */
+};
+
+struct tls_handshake {
+	const struct tls_context *context;
+	WOLFSSL *ssl;
+	struct wire wire;
+	struct tls_result result;
+	char *name;    /* what the peer's certificate is to be for; NULL: not checked */
+	bool rejected; /* our verdict on the peer's certificate; the reason is in result.verify */
+	bool accepted;
+	bool agreed; /* wolfSSL is through, our last flight may still have to go out */
+	int status; /* what tls_handshake_step() has to say from now on: 0 or the error; -EAGAIN: it
+		       goes on */
+	struct tls_secret secrets[SECRET_COUNT]; /* TLS 1.3, as far as it has come */
+};
+
+/* wolfSSL's hook on a ClientHello that was parsed (server). */
+int handshake_on_client_hello(WOLFSSL *ssl, int *alert, void *arg);
+
+/* parting.c: tells the peer, if wolfSSL has not, why its handshake ends with the error r; as far as
+ * it can be told. */
+void parting_alert(struct tls_handshake *handshake, int r);
+
+/* reason.c: why wolfSSL's `error` ended the handshake, into result; returns the -errno. */
+int reason_find(struct tls_handshake *handshake, int error);
+
+#endif

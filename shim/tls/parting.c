@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * wolfSSL ends some handshakes without a word. The peer then sees a connection that closes, and its
+ * log says nothing of use. So the alert is made here, with the record layer, from the secrets that
+ * wolfSSL has told us of.
+ */
+#include "tls/alert.h"
+#include "tls/handshake_private.h"
+#include "tls/suite.h"
+#include <errno.h>
+
+static int description_for(const struct tls_handshake *handshake, int r)
+{
+	if (handshake->rejected)
+		return ALERT_BAD_CERTIFICATE;
+	return r == -EPROTO || r == -EKEYREJECTED ? ALERT_HANDSHAKE_FAILURE : ALERT_INTERNAL_ERROR;
+}
+
+/*
+ * TLS 1.3: a client writes with its handshake secret up to its Finished, with which the handshake
+ * ends; a server with its own, and from its Finished on with that of the application's data, of
+ * which it has sent none. -ENOENT: nothing is protected yet.
+ */
+static int current_key(const struct tls_handshake *handshake, struct record_key *key)
+{
+	const struct tls_suite *suite =
+		tls_suite_by_id((unsigned)wolfSSL_get_current_cipher_suite(handshake->ssl));
+	bool client = handshake->context->role == TLS_CLIENT;
+	bool finished = !client && handshake->secrets[SECRET_SERVER_TRAFFIC].len > 0;
+	const struct tls_secret *secret = &handshake->secrets[client     ? SECRET_CLIENT_HANDSHAKE
+							      : finished ? SECRET_SERVER_TRAFFIC
+									 : SECRET_SERVER_HANDSHAKE];
+	int r;
+
+	if (suite == NULL || secret->len == 0)
+		return -ENOENT;
+	r = record_key_from_secret(key, suite->aead, secret->bytes, secret->len);
+	key->seq = finished ? 0 : handshake->wire.sealed;
+	return r;
+}
+
+void parting_alert(struct tls_handshake *handshake, int r)
+{
+	struct tls_result *result = &handshake->result;
+	uint8_t body[2] = { 2 /* fatal */, (uint8_t)description_for(handshake, r) };
+	uint8_t record[64] = { RECORD_ALERT, 3, 3, 0, sizeof body, body[0], body[1] };
+	const struct wire *wire = &handshake->wire;
+	struct iovec iov = { body, sizeof body };
+	ssize_t len = RECORD_HEADER_LEN + sizeof body;
+	struct record_key key;
+	int found;
+
+	if (result->alert_sent >= 0 || result->alert_received >= 0 || wire->not_tls || wire->eof ||
+		wire->error != 0)
+		return;
+	found = current_key(handshake, &key);
+	if (found == 0)
+		len = record_seal(&key, RECORD_ALERT, &iov, 0, sizeof body, record);
+	else if (wire->changed_cipher)
+		/* TLS 1.2 after our ChangeCipherSpec: what is left to go wrong, wolfSSL has alerts
+		 * for. */
+		len = -ENOENT;
+	record_key_clear(&key);
+	if (len > 0 && wire_write(&handshake->wire, record, (size_t)len) == 0)
+		result->alert_sent = body[1];
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Why a handshake failed, in one sentence and one errno. What is most telling comes first: our
+ * verdict, the peer's alert, the socket. */
+#include "tls/alert.h"
+#include "tls/handshake_private.h"
+#include <errno.h>
+#include <stdio.h>
+
+static const struct {
+	int error; /* wolfSSL's */
+	int result;
+	const char *text;
+} errors[] = {
+	{ VERSION_ERROR, -EPROTO, "no TLS version in common with the peer" },
+	{ MATCH_SUITE_ERROR, -EPROTO, "no cipher suite or TLS version in common with the peer" },
+	{ BAD_KEY_SHARE_DATA, -EPROTO, "no group for the key exchange in common with the peer" },
+	{ ECC_CURVE_ERROR, -EPROTO, "no group for the key exchange in common with the peer" },
+	{ ECC_CURVETYPE_ERROR, -EPROTO, "no group for the key exchange in common with the peer" },
+	{ UNKNOWN_ALPN_PROTOCOL_NAME_E, -EPROTO,
+		"no application protocol (ALPN) in common with the peer" },
+	{ UNSUPPORTED_SUITE, -EPROTO, "the peer chose a cipher suite that was not offered" },
+	{ NO_PEER_CERT, -EKEYREJECTED, "the peer sent no certificate, and one is required" },
+	{ NO_CERT_ERROR, -EKEYREJECTED, "the peer sent no certificate, and one is required" },
+	{ VERIFY_SIGN_ERROR, -EKEYREJECTED,
+		"the peer's signature is wrong: it does not hold the key of its certificate" },
+	{ SIG_VERIFY_E, -EKEYREJECTED,
+		"the peer's signature is wrong: it does not hold the key of its certificate" },
+	{ VERIFY_FINISHED_ERROR, -EPROTO,
+		"the handshake was tampered with: the Finished message is wrong" },
+	{ DECRYPT_ERROR, -EPROTO, "a record of the peer does not authenticate" },
+	{ VERIFY_MAC_ERROR, -EPROTO, "a record of the peer does not authenticate" },
+	{ OUT_OF_ORDER_E, -EPROTO, "the peer sent a handshake message out of order" },
+	{ DUPLICATE_MSG_E, -EPROTO, "the peer sent a handshake message twice" },
+	{ UNKNOWN_RECORD_TYPE, -EPROTO, "the peer sent a record of an unknown type" },
+	{ LENGTH_ERROR, -EPROTO, "the peer sent a record that is too long" },
+	{ MEMORY_E, -ENOMEM, "out of memory" },
+	{ MEMORY_ERROR, -ENOMEM, "out of memory" },
+};
+
+/* Printable ASCII in quotes up to the end of the line, else bytes in hex. */
+static int say_not_tls(const struct wire *wire, const struct why *why)
+{
+	char shown[3 * WIRE_SNIFF_LEN + 1];
+	size_t len = 0;
+
+	while (len < wire->first_len && wire->first[len] >= 0x20 && wire->first[len] < 0x7f) {
+		shown[len] = (char)wire->first[len];
+		len++;
+	}
+	shown[len] = '\0';
+	if (len == wire->first_len ||
+		(len > 0 && (wire->first[len] == '\r' || wire->first[len] == '\n')))
+		return why_say(why, -EPROTO, "the peer does not speak TLS: it sent '%s'", shown);
+	len = 0;
+	for (size_t i = 0; i < wire->first_len && i < 16; i++)
+		len += (size_t)sprintf(
+			shown + len, i == 0 ? "%02x" : " %02x", (unsigned)wire->first[i]);
+	return why_say(why, -EPROTO, "the peer does not speak TLS: it sent the bytes %s", shown);
+}
+
+static int say_alert(const struct why *why, int description)
+{
+	const char *meaning = alert_meaning(description);
+
+	return why_say(why, alert_errno(description),
+		"the peer ended the handshake with the alert %s%s%s", tls_alert_name(description),
+		meaning != NULL ? ": " : "", meaning != NULL ? meaning : "");
+}
+
+static int say_transport(const struct wire *wire, const struct why *why)
+{
+	if (wire->eof)
+		return why_say(
+			why, -ECONNRESET, "the peer closed the connection during the handshake");
+	if (wire->error == -EPROTO)
+		return why_say(why, -EPROTO, "the peer sent more than a handshake can be");
+	/* The peer's end of a connection that it closed without reading all of it. */
+	return why_say(why, wire->error == -EPIPE ? -ECONNRESET : wire->error,
+		"the connection failed during the handshake: %s", why_errno(wire->error));
+}
+
+static int say_error(const struct why *why, int error)
+{
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+		if (errors[i].error == error)
+			return why_say(why, errors[i].result, "%s", errors[i].text);
+	return why_say(why, -EPROTO, "the handshake failed: %s",
+		wolfSSL_ERR_reason_error_string((unsigned long)error));
+}
+
+int reason_find(struct tls_handshake *handshake, int error)
+{
+	struct tls_result *result = &handshake->result;
+	struct why why = { result->reason, sizeof result->reason };
+	WOLFSSL_ALERT_HISTORY history = { { -1, -1 }, { -1, -1 } };
+	struct wire *wire = &handshake->wire;
+
+	wolfSSL_get_alert_history(handshake->ssl, &history);
+	result->alert_sent = history.last_tx.code;
+	/* A warning that the peer did not end with is none of the reasons. */
+	if (error == FATAL_ERROR || error == ZERO_RETURN || history.last_rx.level == alert_fatal)
+		result->alert_received = history.last_rx.code;
+	if (handshake->rejected)
+		return why_say(&why, -EKEYREJECTED, "the peer's certificate is not trusted: %s",
+			result->verify);
+	if (wire->not_tls)
+		return say_not_tls(wire, &why);
+	if (result->alert_received >= 0) {
+		result->by_peer = true;
+		return say_alert(&why, result->alert_received);
+	}
+	if (wire->eof || wire->error != 0) {
+		result->by_peer = wire->eof || wire->error == -ECONNRESET || wire->error == -EPIPE;
+		return say_transport(wire, &why);
+	}
+	return say_error(&why, error);
+}

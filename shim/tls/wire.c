@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tls/wire.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A flight with the longest chain of certificates that wolfSSL sends is far below; so is what a
+ * peer may make us read. */
+#define WIRE_OUT_MAX (256u << 10)
+#define WIRE_IN_MAX (512u << 10)
+
+void wire_init(struct wire *wire, const struct tls_transport *transport)
+{
+	memset(wire, 0, sizeof *wire);
+	wire->transport = *transport;
+}
+
+void wire_clear(struct wire *wire)
+{
+	if (wire->out != NULL)
+		explicit_bzero(wire->out, wire->out_size);
+	free(wire->out);
+	explicit_bzero(wire, sizeof *wire);
+}
+
+/*
+ * What parting.c and the keys of TLS 1.2 have to know. wolfSSL hands over whole records. The last
+ * handshake record of TLS 1.2 is the Finished, the only one that is protected, with the explicit
+ * nonce (RFC 5288 3) in front.
+ */
+static void note_records(struct wire *wire, const uint8_t *buf, size_t len)
+{
+	while (len >= RECORD_HEADER_LEN) {
+		size_t body = (size_t)(buf[3] << 8 | buf[4]);
+
+		if (body > len - RECORD_HEADER_LEN)
+			return;
+		if (buf[0] == RECORD_HANDSHAKE && body >= sizeof wire->finished_nonce)
+			memcpy(wire->finished_nonce, buf + RECORD_HEADER_LEN,
+				sizeof wire->finished_nonce);
+		buf += RECORD_HEADER_LEN + body;
+		len -= RECORD_HEADER_LEN + body;
+	}
+}
+
+int wire_write(struct wire *wire, const uint8_t *buf, size_t len)
+{
+	if (wire->out_start == wire->out_end)
+		wire->out_start = wire->out_end = 0;
+	if (len > WIRE_OUT_MAX - wire->out_end)
+		return -EMSGSIZE;
+	if (wire->out_end + len > wire->out_size) {
+		size_t size = wire->out_end + len < 4096 ? 4096 : wire->out_end + len;
+		uint8_t *out = realloc(wire->out, size);
+
+		if (out == NULL)
+			return -ENOMEM;
+		wire->out = out;
+		wire->out_size = size;
+	}
+	memcpy(wire->out + wire->out_end, buf, len);
+	wire->out_end += len;
+	note_records(wire, buf, len);
+	return 0;
+}
+
+int wire_flush(struct wire *wire)
+{
+	while (wire->send_error == 0 && wire->out_start < wire->out_end) {
+		ssize_t n = wire->transport.send(wire->transport.arg, wire->out + wire->out_start,
+			wire->out_end - wire->out_start);
+
+		if (n == -EINTR)
+			continue;
+		if (n == -EAGAIN || n == 0) {
+			wire->events = POLLOUT;
+			return -EAGAIN;
+		}
+		if (n < 0) {
+			wire->send_error = (int)n;
+		} else {
+			wire->out_start += (size_t)n;
+			wire->sent += (size_t)n;
+		}
+	}
+	return wire->send_error;
+}
+
+static ssize_t receive(struct wire *wire, uint8_t *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = wire->transport.recv(wire->transport.arg, buf, len);
+	while (n == -EINTR);
+	return n;
+}
+
+/* A record of a handshake starts with its type and the major version 3, since SSL 3.0. */
+static bool looks_like_tls(const struct wire *wire)
+{
+	return wire->first[0] >= RECORD_CHANGE_CIPHER_SPEC &&
+	       wire->first[0] <= RECORD_APPLICATION_DATA &&
+	       (wire->first_len < 2 || wire->first[1] == 3);
+}
+
+/* Takes some more of what is no TLS, so that the reason can tell what it is. */
+static ssize_t refuse(struct wire *wire)
+{
+	ssize_t n = receive(wire, wire->first + wire->first_len, WIRE_SNIFF_LEN - wire->first_len);
+
+	if (n > 0)
+		wire->first_len += (size_t)n;
+	wire->not_tls = true;
+	return wire->error = -EPROTO;
+}
+
+static ssize_t look_at(struct wire *wire, const uint8_t *buf, size_t len)
+{
+	size_t room = RECORD_HEADER_LEN - wire->first_len;
+
+	if (wire->first_len < RECORD_HEADER_LEN) {
+		memcpy(wire->first + wire->first_len, buf, len < room ? len : room);
+		wire->first_len += len < room ? len : room;
+		if (!looks_like_tls(wire))
+			return refuse(wire);
+	}
+	wire->received += len;
+	if (wire->received > WIRE_IN_MAX)
+		return wire->error = -EPROTO;
+	return (ssize_t)len;
+}
+
+ssize_t wire_read(struct wire *wire, uint8_t *buf, size_t len)
+{
+	ssize_t n = wire_flush(wire);
+
+	if (n == -EAGAIN)
+		return n;
+	n = receive(wire, buf, len);
+	if (n > 0)
+		return look_at(wire, buf, (size_t)n);
+	if (n == -EAGAIN && wire->send_error == 0) {
+		wire->events = POLLIN;
+		return n;
+	}
+	wire->eof = n == 0;
+	if (n != 0)
+		wire->error = n == -EAGAIN ? wire->send_error : (int)n;
+	return n == 0 ? 0 : wire->error;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Between wolfSSL's handshake and the transport: what is written is gathered and goes out when the
+ * handshake wants to read or ends, what is read is looked at in passing.
+ */
+#ifndef SEAMTLS_TLS_WIRE_H
+#define SEAMTLS_TLS_WIRE_H
+
+#include "handshake.h"
+
+#define WIRE_SNIFF_LEN 48
+
+struct wire {
+	struct tls_transport transport;
+	uint8_t *out; /* waits to be sent: out_start .. out_end */
+	size_t out_start, out_end, out_size;
+	uint64_t received, sent;
+	short events;   /* what the last -EAGAIN waits for */
+	int send_error; /* sending is over; the peer's reason may still be there to be read */
+	int error;      /* -errno of the transport, or -EPROTO */
+	bool eof;
+	bool not_tls;
+	uint8_t first[WIRE_SNIFF_LEN]; /* what came first */
+	size_t first_len;
+	uint64_t sealed;           /* protected records that were written, TLS 1.3 */
+	bool changed_cipher;       /* a ChangeCipherSpec was written */
+	uint8_t finished_nonce[8]; /* TLS 1.2 with GCM: the explicit nonce of our Finished */
+};
+
+void wire_init(struct wire *wire, const struct tls_transport *transport);
+void wire_clear(struct wire *wire);
+
+/* Takes all of it, always; -ENOMEM, or -EMSGSIZE if the peer does not read what we send. */
+int wire_write(struct wire *wire, const uint8_t *buf, size_t len);
+
+/* 0, everything is sent; -EAGAIN; another -errno. */
+int wire_flush(struct wire *wire);
+
+/* Sends what waits, then a count, 0 at the end of file, -EAGAIN or another -errno, which stays in
+ * wire->error. */
+ssize_t wire_read(struct wire *wire, uint8_t *buf, size_t len);
+
+#endif
