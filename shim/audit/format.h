@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Events to records and back; event.h has the layout. Pure: bytes in, bytes out, nothing allocated.
+ */
+#ifndef SEAMTLS_AUDIT_FORMAT_H
+#define SEAMTLS_AUDIT_FORMAT_H
+
+#include "audit/event.h"
+
+#define AUDIT_MAGIC "\x89SEAMAU\x01" /* the last byte is the version */
+#define AUDIT_MAGIC_LEN 8
+#define AUDIT_RECORD_MAX 4096
+#define AUDIT_SYNC_BYTE 0xff /* what every record begins with */
+
+/* What a record says before its fields are looked at. */
+struct audit_frame {
+	size_t len; /* of the whole record */
+	enum audit_type type;
+	uint64_t time_us;
+};
+
+/* The length of the record, which always fits: what is too long is cut. */
+size_t audit_encode(const struct audit_event *event, uint8_t out[AUDIT_RECORD_MAX]);
+
+/*
+ * Whether a record begins at `buf`. 0 and *out: a whole one with the right CRC; -EAGAIN: what is
+ * there could be the beginning of one; -EBADMSG: no.
+ */
+int audit_frame_check(const uint8_t *buf, size_t len, struct audit_frame *out);
+
+/*
+ * The event of a record that audit_frame_check() has passed; its strings are in `text`.
+ * 0; -EBADMSG: the fields are malformed, *out is not to be used.
+ */
+int audit_decode(
+	const uint8_t *buf, size_t len, struct audit_event *out, char text[AUDIT_RECORD_MAX]);
+
+#endif
