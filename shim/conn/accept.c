@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Inbound: accept() never waits for a peer's handshake; the first use of the new descriptor, or a
+ * wait, drives it.
+ */
+#include "conn/internal.h"
+
+#include "conn/names.h"
+#include "libc.h"
+#include "notice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Atomic uint64_t listening[65536 / 64]; /* ports that this process has listened on */
+
+bool self_listens(uint16_t port)
+{
+	return (atomic_load_explicit(&listening[port / 64], memory_order_relaxed) >> (port % 64) &
+		       1) != 0;
+}
+
+static int listener_refused(
+	const struct policy_query *query, const struct policy_rule *rule, const char *why)
+{
+	const struct policy_decision decision = { .action = POLICY_TLS, .rule = rule };
+
+	report_decision(AUDIT_DENY, query, &decision, why);
+	notice("rule '%s' refuses to listen: %s", rule->name, why);
+	return -EACCES;
+}
+
+int conn_listen(int fd)
+{
+	struct policy_query query = { .direction = POLICY_INBOUND };
+	const struct policy_rule *rule = NULL;
+	char why[TLS_REASON_MAX] = "";
+	struct conn *conn;
+
+	if (!socket_address(fd, false, &query.local) || !socket_is_tcp(fd))
+		return 0;
+	if (host_refuses())
+		return -EACCES;
+	if (host_policy() == NULL)
+		return 0;
+	if (!host_listener_matters(&query, &rule))
+		rule = NULL;
+	else if (host_audit_open() < 0)
+		return rule != NULL
+			       ? listener_refused(&query, rule,
+					 "policy requires an audit, and the log cannot be opened")
+			       : -EACCES;
+	if (rule != NULL && host_context(rule, TLS_SERVER, why, sizeof(why)) == NULL)
+		return listener_refused(&query, rule, why);
+	atomic_fetch_or(&listening[query.local.port / 64], (uint64_t)1 << (query.local.port % 64));
+	conn = table_take(fd);
+	if (conn != NULL)
+		conn_put(conn);
+	return 0;
+}
+
+static void copy_address(const struct sockaddr_storage *from, socklen_t from_len,
+	struct sockaddr *addr, socklen_t *len)
+{
+	if (addr == NULL || len == NULL)
+		return;
+	memcpy(addr, from, from_len < *len ? from_len : *len);
+	*len = from_len;
+}
+
+static int make_conn(int fd, int family, const struct policy_query *query,
+	const struct policy_decision *decision, int flags)
+{
+	struct conn *conn = conn_new();
+	int r;
+
+	if (conn == NULL)
+		return -ENOBUFS;
+	conn->family = family;
+	report_address(&query->local, conn->local, sizeof(conn->local));
+	report_address(&query->remote, conn->remote, sizeof(conn->remote));
+	r = conn_map(conn, TLS_SERVER, decision->rule, CONN_ESTABLISHING);
+	if (r == 0) {
+		atomic_store(&conn->share->nonblock, (flags & SOCK_NONBLOCK) != 0);
+		r = table_set(fd, conn, (flags & SOCK_CLOEXEC) != 0);
+	}
+	if (r < 0) {
+		conn_unmap(conn);
+		conn_put(conn);
+		return r;
+	}
+	if ((flags & SOCK_CLOEXEC) == 0)
+		sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
+	driver_add(conn);
+	return 0;
+}
+
+static int accept_tls(int fd, int family, const struct policy_query *query,
+	const struct policy_decision *decision, int flags)
+{
+	char why[TLS_REASON_MAX] = "";
+
+	if (host_context(decision->rule, TLS_SERVER, why, sizeof(why)) == NULL) {
+		report_decision(AUDIT_DENY, query, decision, why);
+		notice("rule '%s' refuses connections: %s", decision->rule->name, why);
+		return -EACCES;
+	}
+	if (host_audit_open() < 0)
+		return -EACCES;
+	return make_conn(fd, family, query, decision, flags);
+}
+
+/* 0: the descriptor is the program's; 1: it is to be dropped without a word to the program; -errno.
+ */
+static int admit(int fd, const struct sockaddr_storage *peer, socklen_t peer_len, int flags)
+{
+	struct policy_query query = { .direction = POLICY_INBOUND };
+	struct policy_decision decision;
+
+	if (address_from_sockaddr((const struct sockaddr *)peer, peer_len, &query.remote) < 0)
+		return 0;
+	if (host_refuses())
+		return -EACCES;
+	socket_address(fd, false, &query.local);
+	host_decide(&query, &decision);
+	switch (decision.action) {
+	case POLICY_TLS:
+		return accept_tls(fd, peer->ss_family, &query, &decision, flags);
+	case POLICY_DENY:
+		report_decision(AUDIT_DENY, &query, &decision, "denied by policy");
+		return 1;
+	case POLICY_OBSERVE:
+		return report_decision(AUDIT_OBSERVE, &query, &decision, NULL);
+	default:
+		return decision.rule != NULL ? report_decision(AUDIT_PASS, &query, &decision, NULL)
+					     : 0;
+	}
+}
+
+static int real_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	int saved = errno;
+	int r = libc.accept4(fd, addr, len, flags);
+
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	return r;
+}
+
+int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	if (host_policy() == NULL && !host_refuses())
+		return real_accept(fd, addr, len, flags);
+	for (;;) {
+		struct sockaddr_storage peer;
+		socklen_t peer_len = sizeof(peer);
+		int made = real_accept(fd, (struct sockaddr *)&peer, &peer_len, flags);
+		struct conn *stale;
+		int r;
+
+		if (made < 0)
+			return made;
+		stale = table_take(made);
+		if (stale != NULL)
+			conn_abandon(stale);
+		r = admit(made, &peer, peer_len, flags);
+		if (r == 0) {
+			copy_address(&peer, peer_len, addr, len);
+			return made;
+		}
+		sys_close(made);
+		if (r < 0)
+			return r;
+	}
+}

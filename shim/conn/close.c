@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The end of a connection. The last descriptor in any process says close_notify and then closes;
+ * one that is not the last only closes. Control records that are still unread are taken away first,
+ * since unread bytes turn FIN into a reset. What the kernel has no room for at that moment stays on
+ * a descriptor of ours and goes out at the next opportunity, at exit at the latest.
+ */
+#include "conn/internal.h"
+
+#include "audit/writer.h"
+#include "libc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define EXIT_LINGER_US 2000000
+/* How long a close of a blocking descriptor may wait for room for what was promised to be sent. */
+#define CLOSE_WAIT_MS 1000
+#define LAST_BUFFER_LEN (4 << 20)
+#define LINGER_FD_LEAST 512
+
+void conn_unmap(struct conn *conn)
+{
+	struct share *share = conn->share;
+
+	conn->share = NULL;
+	if (share != NULL && share_release(share))
+		share_free(share);
+}
+
+/* Back to what conn_new() gives out. */
+void conn_recycle(struct conn *conn)
+{
+	interest_end(conn);
+	tls_handshake_free(conn->handshake);
+	if (conn->early != NULL)
+		explicit_bzero(conn->early, conn->early_len);
+	free(conn->early);
+	conn_unmap(conn);
+	conn->handshake = NULL;
+	conn->context = NULL;
+	conn->rule = NULL;
+	conn->early = NULL;
+	conn->early_len = 0;
+	conn->deadline_us = conn->started_us = 0;
+	conn->steps_seen = 0;
+	conn->early_closed = conn->early_allowed = conn->connect_told = conn->out_told =
+		conn->self_connected = conn->lingering = false;
+	conn->local[0] = conn->remote[0] = conn->name[0] = '\0';
+	atomic_store(&conn->watched, false);
+	atomic_store(&conn->fd, -1);
+}
+
+void conn_abandon(struct conn *conn)
+{
+	if (conn->share != NULL && atomic_load(&conn->descriptors) == 0) {
+		driver_remove(conn);
+		if (share_leave(conn->share))
+			report_close(conn,
+				"the program closed the descriptor behind the library's back");
+	}
+	conn_put(conn);
+}
+
+/* A number above what programs look at, or the next free one. */
+static int high_copy(int fd)
+{
+	struct rlimit limit = { 0 };
+	long least = LINGER_FD_LEAST;
+	int copy;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < LINGER_FD_LEAST * 2)
+		least = (long)(limit.rlim_cur / 2);
+	copy = sys_fcntl(fd, F_DUPFD_CLOEXEC, least);
+	return copy >= 0 ? copy : sys_fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* The program is done with it; what it has sent is not. */
+static void linger(struct conn *conn, int fd)
+{
+	int copy = high_copy(fd);
+
+	if (copy < 0) {
+		report_close(conn, "data was lost: no descriptor was left to send it from after "
+				   "the program had closed");
+		return;
+	}
+	conn->lingering = true;
+	conn_ref(conn); /* the copy's */
+	atomic_store(&conn->fd, copy);
+	driver_add(conn);
+}
+
+void conn_linger_end(struct conn *conn)
+{
+	int fd = atomic_exchange(&conn->fd, -1);
+
+	if (!conn->lingering || fd < 0)
+		return;
+	report_close(conn, NULL);
+	driver_remove(conn);
+	conn->lingering = false;
+	sys_close(fd);
+	conn_put(conn);
+}
+
+/*
+ * close_notify, and whatever is parked before it. Nothing comes after these bytes, so the buffer's
+ * size is ours to raise: a larger one takes what the full one would not. False: they are still
+ * parked.
+ */
+static bool send_last(struct conn *conn, int fd)
+{
+	int r = conn_send_close_notify(conn, fd);
+
+	if (conn->share->tail.len == 0 || (r < 0 && r != -EAGAIN))
+		return true;
+	sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, LAST_BUFFER_LEN);
+	return conn_flush(conn, fd, MSG_DONTWAIT) != -EAGAIN;
+}
+
+/* A program that waits in its calls has no loop that could send the rest later. */
+static bool wait_for_room(struct conn *conn, int fd)
+{
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	const struct timespec most = { .tv_sec = CLOSE_WAIT_MS / 1000,
+		.tv_nsec = CLOSE_WAIT_MS % 1000 * 1000000L };
+
+	if ((sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0 || sys_poll(&room, 1, &most, NULL) <= 0)
+		return false;
+	return conn_flush(conn, fd, MSG_DONTWAIT) != -EAGAIN;
+}
+
+static void finish_open(struct conn *conn, int fd)
+{
+	struct share *share = conn->share;
+	bool sent;
+
+	if (share->abortive) {
+		report_close(conn, "reset by the program (SO_LINGER)");
+		return;
+	}
+	sent = send_last(conn, fd);
+	conn_drain(conn, fd);
+	if (sent || wait_for_room(conn, fd))
+		report_close(conn, NULL);
+	else
+		linger(conn, fd);
+}
+
+/* Towards the peer, by the last descriptor of the last process. */
+static void finish(struct conn *conn, int fd)
+{
+	switch (conn_state(conn)) {
+	case CONN_OPEN:
+		finish_open(conn, fd);
+		break;
+	case CONN_ESTABLISHING:
+		/* What a server wrote and closed at once is still to arrive. */
+		if (conn->early_len > 0 && conn_establish(conn, fd) == -EAGAIN) {
+			conn->early_closed = true;
+			linger(conn, fd);
+		} else if (conn_state(conn) == CONN_OPEN) {
+			finish_open(conn, fd);
+		} else if (conn_state(conn) == CONN_ESTABLISHING) {
+			report_fail(conn, NULL, ECONNABORTED,
+				"the program closed the connection during the handshake");
+		}
+		break;
+	default:
+		break;
+	}
+	if (!conn->lingering)
+		driver_remove(conn);
+}
+
+/* conn->fd must stay one of the program's descriptors. */
+static void keep_fd_valid(struct conn *conn, int gone)
+{
+	if (atomic_load(&conn->fd) != gone)
+		return;
+	for (unsigned fd = 0; fd < table_high(); fd++)
+		if (table_has((int)fd, conn)) {
+			atomic_store(&conn->fd, (int)fd);
+			return;
+		}
+}
+
+/* The handshake, if it has begun, can be taken over by a process whose copy is as far. */
+static void leave_to_others(struct conn *conn, int fd)
+{
+	pid_t self = getpid();
+
+	/* What was kept for the end of the handshake is in this process alone. */
+	if (conn->early_len > 0) {
+		linger(conn, fd);
+		return;
+	}
+	atomic_compare_exchange_strong(&conn->share->owner, &self, 0);
+	driver_remove(conn);
+}
+
+/* The entry is gone from the table; its reference is given back here. The descriptor itself is
+ * still open. */
+static void detach(struct conn *conn, int fd)
+{
+	interest_forget(conn, fd);
+	if (atomic_load(&conn->descriptors) > 0)
+		keep_fd_valid(conn, fd);
+	else if (conn->share == NULL)
+		driver_remove(conn);
+	else if (share_leave(conn->share))
+		finish(conn, fd);
+	else
+		leave_to_others(conn, fd);
+	conn_put(conn);
+}
+
+static int real_close(int fd)
+{
+	int saved = errno, r = libc.close(fd);
+
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	return r;
+}
+
+int conn_close(struct conn *conn, int fd)
+{
+	struct conn *entry;
+
+	(void)conn;
+	/* A vfork child: the memory is the parent's, only the descriptor is its own. */
+	if (host_is_visitor())
+		return real_close(fd);
+	entry = table_take(fd);
+	if (entry != NULL)
+		detach(entry, fd);
+	return real_close(fd);
+}
+
+void conn_close_range(unsigned first, unsigned last, bool on_exec_only)
+{
+	for (unsigned fd = first; fd <= last && fd < table_high(); fd++) {
+		struct conn *conn = conn_get((int)fd);
+
+		if (conn == NULL)
+			continue;
+		if (on_exec_only)
+			conn_set_close_on_exec(conn, (int)fd, true);
+		else
+			conn_close(conn, (int)fd);
+		conn_put(conn);
+	}
+}
+
+void conn_replaced(int newfd)
+{
+	struct conn *entry;
+
+	if (host_is_visitor())
+		return;
+	entry = table_take(newfd);
+	if (entry != NULL)
+		detach(entry, newfd);
+}
+
+int conn_own_descriptor(void)
+{
+	return audit_writer_descriptor();
+}
+
+int conn_shutdown(struct conn *conn, int fd, int how)
+{
+	int saved = errno, r;
+
+	if (conn_state(conn) == CONN_OPEN && (how == SHUT_WR || how == SHUT_RDWR)) {
+		if (!send_last(conn, fd)) {
+			/* FIN follows when what is parked has gone. */
+			conn->share->fin_due = true;
+			driver_add(conn);
+			conn_flush(conn, fd, MSG_DONTWAIT);
+			how = how == SHUT_RDWR ? SHUT_RD : -1;
+		}
+	} else if (conn_state(conn) == CONN_ESTABLISHING && how != SHUT_RD) {
+		conn->early_closed = true;
+		return 0;
+	}
+	if (how == SHUT_RD || how == SHUT_RDWR)
+		conn->share->receive_closed = true;
+	if (how < 0)
+		return 0;
+	r = libc.shutdown(fd, how);
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	return r;
+}
+
+void conn_at_exit(void)
+{
+	struct conn *conn;
+	int saved = errno;
+
+	if (host_is_visitor())
+		return;
+	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
+		if (conn->share != NULL && atomic_load(&conn->fd) == fd && share_leave(conn->share))
+			finish(conn, fd);
+		conn_put(conn);
+	}
+	driver_finish(sys_monotonic_us() + EXIT_LINGER_US);
+	host_audit_flush();
+	errno = saved;
+}

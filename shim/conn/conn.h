@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A connection that policy has mapped, as the interposed functions see it. All results are 0 or a
+ * count, or -errno; errno itself is never touched. A non-blocking descriptor never waits here.
+ */
+#ifndef SEAMTLS_CONN_CONN_H
+#define SEAMTLS_CONN_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct conn;
+
+/* The connection of a descriptor, with a reference that conn_put() gives back. NULL: not ours;
+ * errno as it was. */
+struct conn *conn_get(int fd);
+void conn_put(struct conn *conn);
+
+/*
+ * Whether bytes of the program go through us (established or on the way there). False for a socket
+ * that is not connected yet: its calls are libc's.
+ */
+bool conn_is_mapped(const struct conn *conn);
+
+/* A new TCP socket: remembered, so that what the program does before connect() is known. */
+void conn_socket_made(int fd, int domain, int type);
+
+/* Decides, connects, establishes. `conn` may be NULL. 1: not ours, call libc. */
+int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len);
+
+/* Credentials and audit of what listens on fd are loaded. 0, or -EACCES when they cannot be. */
+int conn_listen(int fd);
+
+/* accept4() with everything that policy says. The new descriptor or -errno. */
+int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+
+ssize_t conn_receive(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags);
+ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags);
+/* From a file's offset, or its position if offset is NULL. */
+ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t len);
+
+int conn_shutdown(struct conn *conn, int fd, int how);
+
+/* close(): takes the descriptor away and closes it. Only for descriptors of ours. */
+int conn_close(struct conn *conn, int fd);
+/* The descriptors first..last that are ours are closed, or marked close-on-exec. */
+void conn_close_range(unsigned first, unsigned last, bool on_exec_only);
+
+/* newfd became a copy of fd (kernel side done). */
+void conn_duplicated(struct conn *conn, int fd, int newfd, bool close_on_exec);
+/* What newfd was is about to be replaced by dup2(): its last bytes go out now. */
+void conn_replaced(int newfd);
+/* The library's own descriptor, which the program cannot close; -1: there is none. */
+int conn_own_descriptor(void);
+
+/* FD_CLOEXEC as the program set it; ours is always set, since a new program image could not go on
+ * with the connection. */
+bool conn_close_on_exec(const struct conn *conn, int fd);
+void conn_set_close_on_exec(struct conn *conn, int fd, bool on);
+
+void conn_set_nonblock(struct conn *conn, bool on);
+
+/* Bytes of plaintext that a read would give now. */
+int conn_readable_bytes(struct conn *conn, int fd);
+
+/* 1: the answer is libc's. */
+int conn_getsockopt(struct conn *conn, int fd, int level, int name, void *value, socklen_t *len);
+int conn_setsockopt(
+	struct conn *conn, int fd, int level, int name, const void *value, socklen_t len);
+/* -ENOTCONN while the connection is on its way, else 0. */
+int conn_getpeername(struct conn *conn);
+
+int conn_epoll_ctl(struct conn *conn, int epfd, int op, int fd, struct epoll_event *event);
+
+/* Process events. */
+void conn_before_fork(void);
+void conn_in_child(void);
+void conn_fork_failed(void);
+void conn_at_exit(void);
+
+#endif

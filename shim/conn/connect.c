@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Outbound: what socket() made, what connect() decides. A blocking connect() returns when the
+ * handshake is done, a non-blocking one says EINPROGRESS until then.
+ */
+#include "conn/internal.h"
+
+#include "conn/names.h"
+#include "libc.h"
+#include "notice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NAMES_TRIED 8
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+struct outbound {
+	struct policy_query query;
+	struct policy_decision decision;
+	const char *names[NAMES_TRIED];
+	char memory[NAMES_TRIED * CONN_NAME_LEN];
+};
+
+static bool is_inet(int family)
+{
+	return family == AF_INET || family == AF_INET6;
+}
+
+bool socket_is_tcp(int fd)
+{
+	int protocol;
+
+	if (sys_getsockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
+		return false;
+	protocol = sys_getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL);
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+}
+
+bool socket_address(int fd, bool peer, struct policy_address *out)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	int saved = errno;
+	int r = peer ? libc.getpeername(fd, (struct sockaddr *)&addr, &len)
+		     : getsockname(fd, (struct sockaddr *)&addr, &len);
+
+	errno = saved;
+	memset(out, 0, sizeof(*out));
+	return r == 0 && address_from_sockaddr((struct sockaddr *)&addr, len, out) == 0;
+}
+
+void conn_name_ends(struct conn *conn, int fd)
+{
+	struct policy_address local, remote;
+
+	if (socket_address(fd, false, &local))
+		report_address(&local, conn->local, sizeof(conn->local));
+	if (!socket_address(fd, true, &remote))
+		return;
+	report_address(&remote, conn->remote, sizeof(conn->remote));
+	conn->self_connected = local.family == remote.family &&
+			       memcmp(local.bytes, remote.bytes, sizeof(local.bytes)) == 0 &&
+			       self_listens(remote.port);
+}
+
+void conn_socket_made(int fd, int domain, int type)
+{
+	struct conn *conn;
+
+	if (!is_inet(domain) || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
+		host_policy() == NULL)
+		return;
+	conn = table_take(fd); /* a number that was closed behind our back */
+	if (conn != NULL)
+		conn_abandon(conn);
+	conn = conn_new();
+	if (conn == NULL)
+		return;
+	conn->family = domain;
+	if (table_set(fd, conn, (type & SOCK_CLOEXEC) != 0) < 0)
+		conn_put(conn);
+}
+
+/* The socket is the program's own: it leaves the table. */
+static void forget(struct conn *conn, int fd)
+{
+	struct conn *entry = conn != NULL ? table_take(fd) : NULL;
+
+	if (entry != NULL)
+		conn_put(entry);
+}
+
+static void decide(struct outbound *out, int fd, const struct policy_address *remote)
+{
+	memset(&out->query, 0, sizeof(out->query));
+	out->query.direction = POLICY_OUTBOUND;
+	out->query.remote = *remote;
+	socket_address(fd, false, &out->query.local);
+	out->query.remote_name_count =
+		names_find(remote, out->names, NAMES_TRIED, out->memory, sizeof(out->memory));
+	out->query.remote_names = out->names;
+	host_decide(&out->query, &out->decision);
+}
+
+static int real_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int saved = errno;
+	int r = libc.connect(fd, addr, len);
+
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	return r;
+}
+
+/* Not for us to protect: pass and observe. What was asked to be seen is audited once there is
+ * something to see. */
+static int connect_aside(
+	struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len, struct outbound *out)
+{
+	bool seen = out->decision.action == POLICY_OBSERVE || out->decision.rule != NULL;
+	int r;
+
+	if (host_audit_open() < 0)
+		return -EACCES;
+	r = real_connect(fd, addr, len);
+	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
+		return r;
+	forget(conn, fd);
+	if (!seen)
+		return r;
+	socket_address(fd, false, &out->query.local);
+	if (report_decision(out->decision.action == POLICY_OBSERVE ? AUDIT_OBSERVE : AUDIT_PASS,
+		    &out->query, &out->decision, NULL) < 0) {
+		sys_shutdown(fd, SHUT_RDWR);
+		return -EACCES;
+	}
+	return r;
+}
+
+static int connect_denied(struct outbound *out)
+{
+	char remote[CONN_ADDRESS_LEN];
+
+	report_address(&out->query.remote, remote, sizeof(remote));
+	report_decision(AUDIT_DENY, &out->query, &out->decision, "denied by policy");
+	notice("connect to %s is denied by %s%s%s of the policy", remote,
+		out->decision.rule != NULL ? "rule '" : "[global] default",
+		out->decision.rule != NULL ? out->decision.rule->name : "",
+		out->decision.rule != NULL ? "'" : "");
+	return -EACCES;
+}
+
+static void fill(struct conn *conn, const struct outbound *out)
+{
+	snprintf(conn->name, sizeof(conn->name), "%s",
+		out->decision.remote_name != NULL ? out->decision.remote_name : "");
+	report_address(&out->query.local, conn->local, sizeof(conn->local));
+	report_address(&out->query.remote, conn->remote, sizeof(conn->remote));
+}
+
+/* A descriptor that came to us without socket(): inherited, or received. */
+static struct conn *adopt(int fd, int family)
+{
+	struct conn *conn = conn_new();
+
+	if (conn == NULL)
+		return NULL;
+	conn->family = family;
+	if (table_set(fd, conn, (sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC) != 0) < 0) {
+		conn_put(conn);
+		return NULL;
+	}
+	return conn_get(fd);
+}
+
+/* TCP refused: the socket may try again, as sockets do. */
+static int connect_refused(struct conn *conn, int fd, int r)
+{
+	struct share *share = conn->share;
+
+	interest_end(conn);
+	if (table_kept_on_exec(fd))
+		sys_fcntl(fd, F_SETFD, 0);
+	conn->share = NULL;
+	if (share_release(share))
+		share_free(share);
+	return r;
+}
+
+static int connect_protected(
+	struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len, struct outbound *out)
+{
+	bool nonblock = (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0;
+	int r = conn_map(conn, TLS_CLIENT, out->decision.rule, CONN_CONNECTING);
+
+	if (r < 0)
+		return r;
+	fill(conn, out);
+	atomic_store(&conn->share->nonblock, nonblock);
+	sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
+	interest_begin(conn);
+	r = real_connect(fd, addr, len);
+	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
+		return connect_refused(conn, fd, r);
+	driver_add(conn);
+	if (r < 0)
+		return r;
+	r = conn_establish(conn, fd);
+	if (r == -EAGAIN && conn_state(conn) == CONN_ESTABLISHING) {
+		if (nonblock)
+			return -EINPROGRESS;
+		if (!conn->self_connected)
+			r = conn_establish_wait(conn, fd, 0);
+	}
+	conn->connect_told = true;
+	return r == -EAGAIN ? 0 : r;
+}
+
+static int connect_tls(
+	struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len, struct outbound *out)
+{
+	char why[TLS_REASON_MAX] = "";
+	struct tls_context *context =
+		host_context(out->decision.rule, TLS_CLIENT, why, sizeof(why));
+	struct conn *adopted = conn == NULL ? adopt(fd, addr->sa_family) : NULL;
+	int r;
+
+	if (conn == NULL)
+		conn = adopted;
+	if (conn == NULL)
+		return -ENOBUFS;
+	if (context == NULL || host_audit_open() < 0) {
+		const char *reason =
+			context == NULL ? why
+					: "policy requires an audit, and the log cannot be opened";
+
+		report_decision(AUDIT_DENY, &out->query, &out->decision, reason);
+		notice("rule '%s' refuses connections: %s", out->decision.rule->name, reason);
+		r = -EACCES;
+	} else {
+		conn->context = context;
+		r = connect_protected(conn, fd, addr, len, out);
+	}
+	if (adopted != NULL)
+		conn_put(adopted);
+	return r;
+}
+
+/* connect() on what is connecting or connected already: the kernel's law (EALREADY, 0 once,
+ * EISCONN). */
+static int connect_again(struct conn *conn, int fd)
+{
+	int r = conn_establish_wait(conn, fd, 0);
+
+	if (r == -EAGAIN && conn_state(conn) != CONN_DEFERRED)
+		return -EALREADY;
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	if (conn->connect_told)
+		return -EISCONN;
+	conn->connect_told = true;
+	return 0;
+}
+
+int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct outbound out;
+	struct policy_address remote;
+	struct policy_address connected;
+
+	if (addr == NULL || len < sizeof(addr->sa_family) ||
+		address_from_sockaddr(addr, len, &remote) < 0)
+		return 1;
+	if (host_refuses())
+		return socket_is_tcp(fd) ? -EACCES : 1;
+	if (host_policy() == NULL || (conn == NULL && !socket_is_tcp(fd)))
+		return 1;
+	if (conn != NULL && conn_state(conn) == CONN_FAILED &&
+		!socket_address(fd, true, &connected))
+		connect_refused(conn, fd, 0);
+	if (conn != NULL && conn_state(conn) != CONN_NEW)
+		return conn_state(conn) == CONN_PASSED ? 1 : connect_again(conn, fd);
+	decide(&out, fd, &remote);
+	switch (out.decision.action) {
+	case POLICY_TLS:
+		return connect_tls(conn, fd, addr, len, &out);
+	case POLICY_DENY:
+		return connect_denied(&out);
+	default:
+		return connect_aside(conn, fd, addr, len, &out);
+	}
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Alerts, and what TLS 1.3 sends after the handshake: tickets and KeyUpdates (RFC 8446 4.6, 6).
+ * Everything else is refused. Messages may be split over records, so their heads are collected and
+ * their bodies skipped.
+ */
+#include "conn/control.h"
+
+#include "conn/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CONTROL_RECORDS_MOST 128 /* without data in between: no honest peer needs as many */
+#define MESSAGE_HEAD_LEN 4
+#define KEY_UPDATE_LEN 5
+#define MESSAGE_NEW_SESSION_TICKET 4
+#define MESSAGE_KEY_UPDATE 24
+#define ALERT_CLOSE_NOTIFY 0
+#define ALERT_UNEXPECTED_MESSAGE 10
+#define ALERT_BAD_RECORD_MAC 20
+#define ALERT_RECORD_OVERFLOW 22
+#define ALERT_ILLEGAL_PARAMETER 47
+#define ALERT_INTERNAL_ERROR 80
+#define ALERT_USER_CANCELED 90
+#define ALERT_NO_RENEGOTIATION 100
+#define LEVEL_WARNING 1
+
+static int refuse(struct conn *conn, int fd, int alert, const char *reason)
+{
+	conn_send_alert(conn, fd, alert);
+	conn_fail(conn, ECONNRESET, NULL, reason);
+	return -ECONNRESET;
+}
+
+int conn_control_failed(struct conn *conn, int fd, int error)
+{
+	switch (error) {
+	case -EBADMSG:
+		return refuse(conn, fd, ALERT_BAD_RECORD_MAC,
+			"a record of the peer does not authenticate: it was changed on the way");
+	case -EMSGSIZE:
+		return refuse(conn, fd, ALERT_RECORD_OVERFLOW,
+			"a record of the peer is larger than TLS allows");
+	case -EPROTO:
+		return refuse(
+			conn, fd, ALERT_UNEXPECTED_MESSAGE, "the peer sent what is no TLS record");
+	case -ECONNRESET:
+		return error;
+	default:
+		return refuse(conn, fd, ALERT_INTERNAL_ERROR, "no memory for what the peer sent");
+	}
+}
+
+int conn_control_truncated(struct conn *conn, int fd)
+{
+	(void)fd;
+	if (conn->rule->tls.truncation == POLICY_TRUNCATION_ACCEPT) {
+		conn->share->eof = true;
+		return 0;
+	}
+	conn_fail(conn, ECONNRESET, NULL,
+		"the peer closed the connection without close_notify: data may be missing (for a "
+		"peer that always does so: truncation = accept)");
+	return -ECONNRESET;
+}
+
+static int take_alert(struct conn *conn, int fd, const uint8_t *data, size_t len)
+{
+	struct share *share = conn->share;
+	char reason[TLS_REASON_MAX];
+
+	if (len != 2)
+		return refuse(
+			conn, fd, ALERT_UNEXPECTED_MESSAGE, "the peer sent a malformed alert");
+	if (data[1] == ALERT_CLOSE_NOTIFY) {
+		share->alert_received = ALERT_CLOSE_NOTIFY;
+		share->eof = true;
+		/* The end stays readable for every poll, although the peer may keep TCP open. */
+		sys_shutdown(fd, SHUT_RD);
+		return 0;
+	}
+	if (data[1] == ALERT_USER_CANCELED ||
+		(share->receive_key.version == RECORD_TLS12 && data[0] == LEVEL_WARNING))
+		return 0;
+	share->alert_received = data[1];
+	snprintf(reason, sizeof(reason), "refused by the peer: alert %s", tls_alert_name(data[1]));
+	conn_fail(conn, ECONNRESET, NULL, reason);
+	return -ECONNRESET;
+}
+
+/* RFC 8446 4.6.3. It ends its record, since the next one is under the new key. */
+static int take_key_update(struct conn *conn, int fd, size_t left)
+{
+	struct share *share = conn->share;
+	bool answer = share->message[KEY_UPDATE_LEN - 1] == 1;
+
+	if (left != 0)
+		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
+			"the peer's KeyUpdate is not at the end of its record");
+	if (share->message[KEY_UPDATE_LEN - 1] > 1)
+		return refuse(
+			conn, fd, ALERT_ILLEGAL_PARAMETER, "the peer sent a malformed KeyUpdate");
+	record_key_update(&share->receive_key);
+	if (answer)
+		conn_update_send_key(conn, fd);
+	return 0;
+}
+
+/* One message's head is complete: what it is decides what becomes of its body. */
+static int take_head(struct conn *conn, int fd)
+{
+	struct share *share = conn->share;
+	uint32_t len = (uint32_t)share->message[1] << 16 | (uint32_t)share->message[2] << 8 |
+		       share->message[3];
+
+	if (share->message[0] == MESSAGE_KEY_UPDATE && len == KEY_UPDATE_LEN - MESSAGE_HEAD_LEN)
+		return 0;
+	if (share->message[0] != MESSAGE_NEW_SESSION_TICKET || conn->role != TLS_CLIENT ||
+		len > RECORD_MAX_PLAINTEXT * 4)
+		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
+			"the peer sent a handshake message that has no place here");
+	share->message_skip = len;
+	share->message_len = 0;
+	return 0;
+}
+
+static int take_messages(struct conn *conn, int fd, const uint8_t *data, size_t len)
+{
+	struct share *share = conn->share;
+	int r = 0;
+
+	while (len > 0 && r == 0) {
+		if (share->message_skip > 0) {
+			size_t skip = share->message_skip < len ? share->message_skip : len;
+
+			share->message_skip -= (uint32_t)skip;
+			data += skip;
+			len -= skip;
+			continue;
+		}
+		share->message[share->message_len++] = *data++;
+		len--;
+		if (share->message_len == MESSAGE_HEAD_LEN)
+			r = take_head(conn, fd);
+		else if (share->message_len == KEY_UPDATE_LEN) {
+			share->message_len = 0;
+			r = take_key_update(conn, fd, len);
+		}
+	}
+	return r;
+}
+
+/* RFC 5246 7.4.1.1: a renegotiation may be declined. */
+static int decline_renegotiation(struct conn *conn, int fd)
+{
+	static const uint8_t no_renegotiation[2] = { LEVEL_WARNING, ALERT_NO_RENEGOTIATION };
+
+	conn_send_control(conn, fd, RECORD_ALERT, no_renegotiation, sizeof(no_renegotiation));
+	return 0;
+}
+
+int conn_control_record(
+	struct conn *conn, int fd, enum record_type type, const uint8_t *data, size_t len)
+{
+	if (conn->share->control_count > CONTROL_RECORDS_MOST)
+		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
+			"the peer sends one record after the other without data");
+	/* RFC 8446 5.1: no record type may come between the parts of a handshake message. */
+	if (type != RECORD_HANDSHAKE &&
+		(conn->share->message_len > 0 || conn->share->message_skip > 0))
+		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
+			"the peer interrupted a handshake message");
+	switch (type) {
+	case RECORD_APPLICATION_DATA: /* empty: a legal way to hide traffic patterns */
+		return 0;
+	case RECORD_ALERT:
+		return take_alert(conn, fd, data, len);
+	case RECORD_HANDSHAKE:
+		if (conn->share->receive_key.version == RECORD_TLS12)
+			return decline_renegotiation(conn, fd);
+		return take_messages(conn, fd, data, len);
+	default:
+		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
+			"the peer sent a record of a type that has no place here");
+	}
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Records of an open connection that carry no data. Called with the receive lock held. All return 0
+ * or, when the connection has failed (and been reported, and the peer told), -ECONNRESET.
+ */
+#ifndef SEAMTLS_CONN_CONTROL_H
+#define SEAMTLS_CONN_CONTROL_H
+
+#include "tls/record.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+
+int conn_control_record(
+	struct conn *conn, int fd, enum record_type type, const uint8_t *data, size_t len);
+/* A record that cannot be opened, or parked: `error` as record_open() and friends give it. */
+int conn_control_failed(struct conn *conn, int fd, int error);
+/* FIN without close_notify. */
+int conn_control_truncated(struct conn *conn, int fd);
+
+#endif

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The list of connections that are on their way, and the waits that drive them. While the list is
+ * empty, and only then, the poll family is libc's. A wait never lets one peer hold up another:
+ * everything that can be stepped is, and nothing is waited for but by the thread whose call it is.
+ */
+#include "conn/internal.h"
+
+#include "conn/batch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/single_threaded.h>
+
+/*
+ * A handshake that another thread or process finishes wakes nobody who polls for it: so waits look
+ * again, at first soon, then ever more seldom.
+ */
+#define LOOK_MOST_US 256000
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct conn *list;
+static _Atomic unsigned active;
+
+void driver_add(struct conn *conn)
+{
+	pthread_mutex_lock(&lock);
+	if (!atomic_load(&conn->driven)) {
+		atomic_store(&conn->driven, true);
+		conn->driver_next = list;
+		list = conn_ref(conn);
+		atomic_fetch_add(&active, 1);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* Takes *at out of the list, under the lock; the list's reference is the caller's then. */
+static struct conn *unlink_at(struct conn **at)
+{
+	struct conn *conn = *at;
+
+	*at = conn->driver_next;
+	atomic_store(&conn->driven, false);
+	atomic_store(&conn->watched, false);
+	atomic_fetch_sub(&active, 1);
+	return conn;
+}
+
+void driver_remove(struct conn *conn)
+{
+	struct conn **at, *gone = NULL;
+
+	if (!atomic_load(&conn->driven))
+		return;
+	pthread_mutex_lock(&lock);
+	for (at = &list; *at != NULL && *at != conn; at = &(*at)->driver_next)
+		continue;
+	if (*at != NULL)
+		gone = unlink_at(at);
+	pthread_mutex_unlock(&lock);
+	if (gone != NULL)
+		conn_put(gone);
+}
+
+bool driver_active(void)
+{
+	return atomic_load_explicit(&active, memory_order_relaxed) != 0;
+}
+
+void batch_init(struct batch *batch)
+{
+	batch->fds = batch->few_fds;
+	batch->conns = batch->few_conns;
+	batch->count = 0;
+	batch->room = BATCH_ON_STACK;
+	batch->deadline_us = BATCH_FOR_EVER;
+	batch->shared = false;
+}
+
+void batch_look_again(struct batch *batch, uint64_t *look_us)
+{
+	uint64_t until = sys_monotonic_us() + *look_us;
+
+	if (!batch->shared)
+		return;
+	if (until < batch->deadline_us)
+		batch->deadline_us = until;
+	if (*look_us < LOOK_MOST_US)
+		*look_us *= 2;
+}
+
+void batch_clear(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->conns[i] != NULL)
+			conn_put(batch->conns[i]);
+	if (batch->fds != batch->few_fds) {
+		free(batch->fds);
+		free(batch->conns);
+	}
+}
+
+bool batch_grow(struct batch *batch, size_t room)
+{
+	struct pollfd *fds;
+	struct conn **conns;
+
+	if (room <= batch->room)
+		return true;
+	fds = calloc(room, sizeof(*fds));
+	conns = calloc(room, sizeof(*conns));
+	if (fds == NULL || conns == NULL) {
+		free(fds);
+		free(conns);
+		return false;
+	}
+	memcpy(fds, batch->fds, batch->count * sizeof(*fds));
+	memcpy(conns, batch->conns, batch->count * sizeof(*conns));
+	if (batch->fds != batch->few_fds) {
+		free(batch->fds);
+		free(batch->conns);
+	}
+	batch->fds = fds;
+	batch->conns = conns;
+	batch->room = room;
+	return true;
+}
+
+bool batch_add(struct batch *batch, int fd, short events, struct conn *conn)
+{
+	if (batch->count == batch->room && !batch_grow(batch, batch->room * 2))
+		return false;
+	batch->fds[batch->count] = (struct pollfd){ .fd = fd, .events = events };
+	batch->conns[batch->count++] = conn;
+	return true;
+}
+
+/* What a connection of the list waits for in the kernel: its handshake, or room for parked bytes.
+ */
+static short events_of(struct conn *conn)
+{
+	if (conn_state(conn) == CONN_OPEN)
+		return conn->share->tail.len > 0 ? POLLOUT : 0;
+	return conn_establish_events(conn);
+}
+
+static bool has_deadline(const struct conn *conn)
+{
+	return conn_state(conn) == CONN_ESTABLISHING && conn->deadline_us != 0 &&
+	       !conn_is_foreign(conn);
+}
+
+/* At the end of its way, and nothing left to see to. Another process may have brought it there. */
+static bool is_done(const struct conn *conn)
+{
+	switch (conn_state(conn)) {
+	case CONN_OPEN:
+		return conn->share->tail.len == 0 && !atomic_load(&conn->watched) &&
+		       !conn->lingering;
+	case CONN_FAILED:
+	case CONN_PASSED:
+		return !conn->lingering;
+	default:
+		return false;
+	}
+}
+
+static void drop_done(void)
+{
+	struct conn **at = &list;
+
+	while (*at != NULL) {
+		struct conn *done;
+
+		if (!is_done(*at)) {
+			at = &(*at)->driver_next;
+			continue;
+		}
+		done = unlink_at(at);
+		interest_end(done);
+		conn_put(done);
+	}
+}
+
+void batch_add_list(struct batch *batch, bool set)
+{
+	pthread_mutex_lock(&lock);
+	drop_done();
+	for (struct conn *conn = list; conn != NULL; conn = conn->driver_next) {
+		short events = events_of(conn);
+
+		batch->shared |= conn_is_foreign(conn);
+		if (has_deadline(conn) && conn->deadline_us < batch->deadline_us)
+			batch->deadline_us = conn->deadline_us;
+		if (events == 0 || atomic_load(&conn->waiters) > 0 || (set && interest_any(conn)))
+			continue;
+		if (batch_add(batch, atomic_load(&conn->fd), events, conn))
+			conn_ref(conn);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+static void step(struct conn *conn)
+{
+	int fd = atomic_load(&conn->fd);
+
+	if (fd < 0)
+		return;
+	if (conn_state(conn) != CONN_OPEN) {
+		conn_establish(conn, fd);
+		return;
+	}
+	if (conn_flush(conn, fd, MSG_DONTWAIT) != -EAGAIN && conn->lingering)
+		conn_linger_end(conn);
+}
+
+/* Handshakes whose time is over fail by being stepped. */
+static void step_overdue(uint64_t now)
+{
+	struct conn *overdue[BATCH_ON_STACK];
+	size_t count = 0;
+
+	pthread_mutex_lock(&lock);
+	for (struct conn *conn = list; conn != NULL && count < BATCH_ON_STACK;
+		conn = conn->driver_next)
+		if (has_deadline(conn) && conn->deadline_us <= now)
+			overdue[count++] = conn_ref(conn);
+	pthread_mutex_unlock(&lock);
+	for (size_t i = 0; i < count; i++) {
+		step(overdue[i]);
+		conn_put(overdue[i]);
+	}
+}
+
+bool batch_step(struct batch *batch, size_t from)
+{
+	bool stepped = false;
+
+	for (size_t i = from; i < batch->count; i++) {
+		if (batch->fds[i].revents == 0 || batch->conns[i] == NULL)
+			continue;
+		step(batch->conns[i]);
+		stepped = true;
+	}
+	if (batch->deadline_us <= sys_monotonic_us()) {
+		step_overdue(sys_monotonic_us());
+		stepped = true;
+	}
+	return stepped;
+}
+
+const struct timespec *batch_time_left(
+	const struct batch *batch, uint64_t until_us, struct timespec *out)
+{
+	uint64_t until = until_us < batch->deadline_us ? until_us : batch->deadline_us,
+		 now = sys_monotonic_us(), left;
+
+	if (until == BATCH_FOR_EVER)
+		return NULL;
+	left = until > now ? until - now : 0;
+	out->tv_sec = (time_t)(left / 1000000);
+	out->tv_nsec = (long)(left % 1000000) * 1000;
+	return out;
+}
+
+int driver_wait(int fd, short events, uint64_t deadline_us, uint64_t *look_us)
+{
+	struct conn *self = conn_get(fd);
+	struct timespec left;
+	struct batch batch;
+	int r;
+
+	if (deadline_us == 0)
+		deadline_us = BATCH_FOR_EVER;
+	if (self != NULL) {
+		atomic_fetch_add(&self->waiters, 1);
+		if (conn_state(self) == CONN_OPEN)
+			events |= events_of(self);
+	}
+	batch_init(&batch);
+	batch_add(&batch, events != 0 ? fd : -1, events, NULL);
+	batch_add_list(&batch, false);
+	if (look_us != NULL) {
+		batch.shared |= !__libc_single_threaded;
+		batch_look_again(&batch, look_us);
+	}
+	r = sys_poll(batch.fds, batch.count, batch_time_left(&batch, deadline_us, &left), NULL);
+	if (r >= 0) {
+		batch_step(&batch, 1);
+		if (self != NULL && conn_state(self) == CONN_OPEN &&
+			(batch.fds[0].revents & POLLOUT) != 0)
+			step(self);
+	}
+	if (self != NULL) {
+		atomic_fetch_sub(&self->waiters, 1);
+		conn_put(self);
+	}
+	batch_clear(&batch);
+	if (r < 0)
+		return r;
+	return sys_monotonic_us() >= deadline_us ? -EAGAIN : 0;
+}
+
+/* The program waits to hear from a peer that is silent until we speak: the protocol is not its own
+ * TLS. */
+void driver_start_if_deferred(struct conn *conn, short events)
+{
+	if (conn_state(conn) != CONN_DEFERRED || (events & POLLIN) == 0)
+		return;
+	if (!conn->out_told && (events & POLLOUT) != 0)
+		return;
+	if (pthread_mutex_trylock(&conn->lock) != 0)
+		return;
+	if (conn_state(conn) == CONN_DEFERRED)
+		conn_start(conn);
+	pthread_mutex_unlock(&conn->lock);
+}
+
+void driver_start_deferred(int epfd)
+{
+	struct conn *waiting[BATCH_ON_STACK];
+	size_t count = 0;
+
+	pthread_mutex_lock(&lock);
+	for (struct conn *conn = list; conn != NULL && count < BATCH_ON_STACK;
+		conn = conn->driver_next)
+		if (conn_state(conn) == CONN_DEFERRED && interest_waits_for_peer(conn, epfd))
+			waiting[count++] = conn_ref(conn);
+	pthread_mutex_unlock(&lock);
+	for (size_t i = 0; i < count; i++) {
+		driver_start_if_deferred(waiting[i], POLLIN);
+		conn_put(waiting[i]);
+	}
+}
+
+void driver_finish(uint64_t deadline_us)
+{
+	while (driver_active() && sys_monotonic_us() < deadline_us) {
+		struct timespec left;
+		struct batch batch;
+		int r = -EAGAIN;
+
+		batch_init(&batch);
+		batch_add_list(&batch, false);
+		for (size_t i = 0; i < batch.count; i++)
+			if (conn_state(batch.conns[i]) != CONN_OPEN)
+				batch.fds[i].fd = -1;
+			else
+				r = 0;
+		if (r == 0)
+			r = sys_poll(batch.fds, batch.count,
+				batch_time_left(&batch, deadline_us, &left), NULL);
+		if (r > 0)
+			batch_step(&batch, 0);
+		batch_clear(&batch);
+		if (r <= 0)
+			return;
+	}
+}
+
+/* What the parent has closed and still sends from is not the child's. */
+void driver_in_child(void)
+{
+	struct conn *conn, *next;
+
+	pthread_mutex_init(&lock, NULL);
+	for (conn = list; conn != NULL; conn = next) {
+		next = conn->driver_next;
+		if (!conn->lingering)
+			continue;
+		sys_close(atomic_exchange(&conn->fd, -1));
+		conn->share = NULL;
+		conn->lingering = false;
+		driver_remove(conn);
+	}
+}

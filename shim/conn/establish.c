@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The way to an open connection: a state machine that never blocks, stepped by whichever call or
+ * wait comes first (DESIGN 5.4). Handshake state is this process's own; whoever steps it first owns
+ * it, and others see the outcome in the share.
+ */
+#include "conn/internal.h"
+
+#include "notice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DRAIN_MOST 65536
+
+static void set_state(struct conn *conn, enum conn_state state)
+{
+	atomic_store_explicit(&conn->share->state, state, memory_order_release);
+}
+
+int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
+	enum conn_state state)
+{
+	struct share *share = share_new();
+
+	if (share == NULL)
+		return -ENOBUFS;
+	share->id = host_new_id();
+	share->created_us = conn->started_us = sys_monotonic_us();
+	conn->role = role;
+	conn->rule = rule;
+	conn->share = share;
+	if (role == TLS_SERVER)
+		conn->deadline_us =
+			conn->started_us + (uint64_t)rule->tls.handshake_timeout_s * 1000000;
+	set_state(conn, state);
+	return 0;
+}
+
+/* --- Ends of the way */
+
+static void end_of_way(struct conn *conn)
+{
+	tls_handshake_free(conn->handshake);
+	conn->handshake = NULL;
+	interest_end(conn);
+	if (conn->early != NULL)
+		explicit_bzero(conn->early, conn->early_len);
+	free(conn->early);
+	conn->early = NULL;
+	conn->early_len = 0;
+}
+
+/* What the peer still sends must not turn the alert that it is to read into a reset. */
+static void read_away(int fd)
+{
+	uint8_t *scratch = scratch_get();
+	ssize_t n = 1;
+
+	for (size_t total = 0; scratch != NULL && n > 0 && total < DRAIN_MOST; total += (size_t)n)
+		n = sys_recv(fd, scratch, SCRATCH_LEN, MSG_DONTWAIT);
+	scratch_put(scratch);
+}
+
+void conn_fail(struct conn *conn, int error, const struct tls_result *result, const char *reason)
+{
+	int fd = atomic_load(&conn->fd);
+
+	/* What was open is closed; what never was has failed. */
+	if (conn_state(conn) == CONN_OPEN)
+		report_close(conn, reason);
+	else
+		report_fail(conn, result, error, reason);
+	/* Who started a client reads its standard error; a server's is not for every stranger to
+	 * fill. */
+	if (conn->role == TLS_CLIENT && (error == EACCES || error == EKEYREJECTED))
+		notice("no connection to %s, rule '%s': %s",
+			conn->name[0] != '\0' ? conn->name : conn->remote, conn->rule->name,
+			reason);
+	atomic_store(&conn->share->error, error);
+	set_state(conn, CONN_FAILED);
+	if (fd >= 0) {
+		read_away(fd);
+		sys_shutdown(fd, SHUT_RDWR);
+	}
+	end_of_way(conn);
+	driver_remove(conn);
+}
+
+/* TCP itself failed: what the program would have met without us. */
+static int tcp_failed(struct conn *conn, int error)
+{
+	atomic_store(&conn->share->error, error);
+	set_state(conn, CONN_FAILED);
+	end_of_way(conn);
+	driver_remove(conn);
+	return -error;
+}
+
+void conn_let_go(struct conn *conn, const char *why)
+{
+	struct policy_decision decision = { .action = POLICY_PASS,
+		.rule = conn->rule,
+		.remote_name = conn->name[0] ? conn->name : NULL };
+	struct policy_query query = { .direction = conn->role == TLS_CLIENT ? POLICY_OUTBOUND
+									    : POLICY_INBOUND };
+	int fd = atomic_load(&conn->fd);
+
+	socket_address(fd, false, &query.local);
+	socket_address(fd, true, &query.remote);
+	if (report_decision(AUDIT_PASS, &query, &decision, why) < 0) {
+		conn_fail(conn, EACCES, NULL,
+			"policy requires an audit, and the event could not be written");
+		return;
+	}
+	for (int other = 0; (unsigned)other < table_high(); other++)
+		if (table_has(other, conn) && table_kept_on_exec(other))
+			sys_fcntl(other, F_SETFD, 0);
+	/* Only `accept = both` comes here with early data: its policy lets it go in the clear. */
+	if (conn->early_len > 0)
+		sys_send(fd, conn->early, conn->early_len, 0);
+	set_state(conn, CONN_PASSED);
+	end_of_way(conn);
+	driver_remove(conn);
+}
+
+static bool expects_tickets(const struct conn *conn)
+{
+	return conn->role == TLS_CLIENT && conn->share->receive_key.version == RECORD_TLS13 &&
+	       !atomic_load(&conn->share->nonblock);
+}
+
+static int opened(struct conn *conn, int fd)
+{
+	const struct tls_result *result = tls_handshake_result(conn->handshake);
+	struct share *share = conn->share;
+	uint8_t *early = conn->early;
+	size_t early_len = conn->early_len;
+	int r = tls_handshake_keys(conn->handshake, &share->send_key, &share->receive_key);
+
+	if (r < 0) {
+		conn_fail(conn, EPROTO, result,
+			"the cipher suite that was agreed on is not one that this build can carry");
+		return -EPROTO;
+	}
+	conn->early = NULL;
+	conn->early_len = 0;
+	report_open(conn, result);
+	if (conn_state(conn) == CONN_FAILED)
+		return -atomic_load(&share->error);
+	atomic_store(&conn->watched, expects_tickets(conn));
+	/* Before anybody else may send. */
+	if (early_len > 0)
+		conn_send_early(conn, fd, early, early_len);
+	free(early);
+	set_state(conn, CONN_OPEN);
+	if (conn->early_closed)
+		conn_shutdown(conn, fd, SHUT_WR);
+	end_of_way(conn);
+	if (share->tail.len == 0 && !atomic_load(&conn->watched) && !conn->lingering)
+		driver_remove(conn);
+	return 0;
+}
+
+/* --- Steps */
+
+static int connecting_step(struct conn *conn, int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLOUT };
+	struct timespec now = { 0 };
+	int error;
+
+	if (sys_poll(&ready, 1, &now, NULL) <= 0)
+		return -EAGAIN;
+	error = sys_getsockopt_int(fd, SOL_SOCKET, SO_ERROR);
+	if (error != 0)
+		return tcp_failed(conn, error > 0 ? error : -error);
+	conn_name_ends(conn, fd);
+	if (conn->rule->tls.if_program_tls == POLICY_PROGRAM_PASS) {
+		set_state(conn, CONN_DEFERRED);
+		interest_sync(conn);
+		return -EAGAIN;
+	}
+	conn_start(conn);
+	return 0;
+}
+
+void conn_start(struct conn *conn)
+{
+	conn->started_us = sys_monotonic_us();
+	conn->deadline_us =
+		conn->started_us + (uint64_t)conn->rule->tls.handshake_timeout_s * 1000000;
+	set_state(conn, CONN_ESTABLISHING);
+	interest_sync(conn);
+	driver_add(conn);
+}
+
+static ssize_t transport_recv(void *arg, void *buf, size_t len)
+{
+	const struct conn *conn = arg;
+
+	return sys_recv(conn->step_fd, buf, len, MSG_DONTWAIT);
+}
+
+static ssize_t transport_send(void *arg, const void *buf, size_t len)
+{
+	const struct conn *conn = arg;
+
+	return sys_send(conn->step_fd, buf, len, MSG_DONTWAIT);
+}
+
+/* Ours to drive: nobody has begun, or we have, or who has is gone and our copy of it is as far. */
+static bool own_handshake(struct conn *conn)
+{
+	struct share *share = conn->share;
+	pid_t self = getpid(), owner = 0;
+
+	if (atomic_load(&share->owner) == self)
+		return true;
+	if (atomic_load(&share->steps) != conn->steps_seen)
+		return false;
+	return atomic_compare_exchange_strong(&share->owner, &owner, self);
+}
+
+/* `accept = both`: 1: the client speaks TLS; 0: it does not; -EAGAIN: it has said nothing yet. */
+static int client_speaks_tls(int fd)
+{
+	uint8_t head[2];
+	ssize_t n = sys_recv(fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0)
+		return n == -EAGAIN ? -EAGAIN : 1; /* the handshake reports what is wrong */
+	return n == 0 || (head[0] == RECORD_HANDSHAKE && (n < 2 || head[1] == 3));
+}
+
+/* 0: go on; -EAGAIN: wait; 1: the connection is the program's own. */
+static int look_at_client(struct conn *conn, int fd)
+{
+	int tls = client_speaks_tls(fd);
+
+	if (tls == 0 || (tls == -EAGAIN && sys_monotonic_us() >= conn->deadline_us)) {
+		conn_let_go(
+			conn, "the client does not speak TLS, and the rule says 'accept = both'");
+		return 1;
+	}
+	return tls == -EAGAIN ? -EAGAIN : 0;
+}
+
+static int begin_handshake(struct conn *conn, int fd)
+{
+	const struct tls_transport transport = { transport_recv, transport_send, conn };
+	char why[TLS_REASON_MAX] = "";
+	const char *name = conn->name[0] != '\0' ? conn->name : NULL;
+	char host[CONN_ADDRESS_LEN];
+	struct policy_address remote;
+	int r;
+
+	if (conn->context == NULL)
+		conn->context = host_context(conn->rule, conn->role, why, sizeof(why));
+	if (conn->context == NULL) {
+		conn_fail(conn, EACCES, NULL, why);
+		return -EACCES;
+	}
+	/* A program that connects by address gets a certificate for that address, or none
+	 * (DESIGN 5.7). */
+	if (name == NULL && conn->role == TLS_CLIENT && socket_address(fd, true, &remote)) {
+		remote.port = 0;
+		report_address(&remote, host, sizeof(host));
+		host[strlen(host) - strlen(":0")] = '\0';
+		name = host;
+		if (host[0] == '[') {
+			host[strlen(host) - 1] = '\0';
+			name = host + 1;
+		}
+	}
+	r = tls_handshake_new(conn->context, name, &transport, &conn->handshake);
+	if (r < 0) {
+		const struct tls_result *result =
+			conn->handshake != NULL ? tls_handshake_result(conn->handshake) : NULL;
+
+		conn_fail(conn, -r, result,
+			result != NULL ? result->reason : "no memory for the handshake");
+	}
+	return r;
+}
+
+static int handshake_step(struct conn *conn, int fd)
+{
+	const struct tls_result *result;
+	int r;
+
+	conn->step_fd = fd;
+	conn->steps_seen = atomic_fetch_add(&conn->share->steps, 1) + 1;
+	r = tls_handshake_step(conn->handshake);
+	if (r == 0)
+		return opened(conn, fd);
+	if (r == -EAGAIN && sys_monotonic_us() < conn->deadline_us)
+		return r;
+	if (r == -EAGAIN) {
+		char reason[TLS_REASON_MAX];
+
+		snprintf(reason, sizeof(reason),
+			"the peer did not finish the handshake within handshake_timeout = %u s",
+			conn->rule->tls.handshake_timeout_s);
+		conn_fail(conn, ETIMEDOUT, NULL, reason);
+		return -ETIMEDOUT;
+	}
+	result = tls_handshake_result(conn->handshake);
+	conn_fail(conn, -r, result, result->reason);
+	return r;
+}
+
+static int establishing_step(struct conn *conn, int fd)
+{
+	int r;
+
+	if (!own_handshake(conn))
+		return -EAGAIN;
+	if (conn->handshake == NULL && conn->role == TLS_SERVER &&
+		conn->rule->tls.accept == POLICY_ACCEPT_BOTH) {
+		r = look_at_client(conn, fd);
+		if (r != 0)
+			return r > 0 ? 0 : r;
+	}
+	if (conn->handshake == NULL) {
+		r = begin_handshake(conn, fd);
+		if (r < 0)
+			return r;
+	}
+	r = handshake_step(conn, fd);
+	if (r == -EAGAIN)
+		interest_sync(conn);
+	return r;
+}
+
+static int step_locked(struct conn *conn, int fd)
+{
+	for (;;) {
+		int r;
+
+		switch (conn_state(conn)) {
+		case CONN_CONNECTING:
+			r = connecting_step(conn, fd);
+			if (r < 0)
+				return r;
+			break;
+		case CONN_ESTABLISHING:
+			return establishing_step(conn, fd);
+		case CONN_DEFERRED:
+			return -EAGAIN;
+		case CONN_FAILED:
+			return -atomic_load(&conn->share->error);
+		default:
+			return 0;
+		}
+	}
+}
+
+int conn_establish(struct conn *conn, int fd)
+{
+	int saved = errno, r;
+
+	switch (conn_state(conn)) {
+	case CONN_OPEN:
+	case CONN_PASSED:
+		return 0;
+	case CONN_FAILED:
+		return -atomic_load(&conn->share->error);
+	default:
+		break;
+	}
+	/* Another thread, or the flow that this signal handler interrupted, is at it. */
+	if (pthread_mutex_trylock(&conn->lock) != 0)
+		return -EAGAIN;
+	r = step_locked(conn, fd);
+	pthread_mutex_unlock(&conn->lock);
+	errno = saved;
+	return r;
+}
+
+bool conn_is_foreign(const struct conn *conn)
+{
+	pid_t owner = conn_state(conn) == CONN_ESTABLISHING ? atomic_load(&conn->share->owner) : 0;
+
+	return owner != 0 && owner != getpid();
+}
+
+short conn_establish_events(struct conn *conn)
+{
+	short events = 0;
+
+	switch (conn_state(conn)) {
+	case CONN_CONNECTING:
+		return POLLOUT;
+	case CONN_ESTABLISHING:
+		break;
+	default:
+		return 0;
+	}
+	if (conn_is_foreign(conn))
+		return 0;
+	if (conn->handshake == NULL)
+		return conn->role == TLS_SERVER ? POLLIN : POLLOUT;
+	events = tls_handshake_events(conn->handshake);
+	return events != 0 ? events : POLLIN;
+}
+
+static bool may_wait(struct conn *conn, int fd, int flags)
+{
+	if ((flags & MSG_DONTWAIT) != 0 ||
+		atomic_load_explicit(&conn->share->nonblock, memory_order_relaxed))
+		return false;
+	return (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) == 0;
+}
+
+int conn_establish_wait(struct conn *conn, int fd, int flags)
+{
+	uint64_t look_us = DRIVER_LOOK_FIRST_US;
+
+	for (;;) {
+		int r = conn_establish(conn, fd);
+
+		if (r != -EAGAIN)
+			return r;
+		if (!may_wait(conn, fd, flags))
+			return -EAGAIN;
+		r = driver_wait(fd, conn_establish_events(conn), conn->deadline_us, &look_us);
+		if (r == -EINTR && sys_signals_interrupt())
+			return -EINTR;
+		if (!table_has(fd, conn))
+			return -EBADF;
+	}
+}
+
+size_t conn_keep_early(struct conn *conn, const struct iovec *iov, size_t count)
+{
+	size_t kept = 0;
+	bool keep;
+
+	pthread_mutex_lock(&conn->lock);
+	keep = conn_state(conn) == CONN_ESTABLISHING && own_handshake(conn);
+	if (keep && conn->early == NULL)
+		conn->early = malloc(CONN_EARLY_MOST);
+	for (size_t i = 0; i < count && keep && conn->early != NULL; i++) {
+		size_t room = CONN_EARLY_MOST - conn->early_len;
+		size_t len = iov[i].iov_len < room ? iov[i].iov_len : room;
+
+		if (len > 0)
+			memcpy(conn->early + conn->early_len, iov[i].iov_base, len);
+		conn->early_len += len;
+		kept += len;
+	}
+	pthread_mutex_unlock(&conn->lock);
+	return kept;
+}

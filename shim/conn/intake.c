@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Never more ciphertext is taken than the plaintext of its complete records fits into the caller's
+ * room. A record larger than that is taken but for its last byte, which stays behind and keeps the
+ * descriptor readable until the rest has been handed out. Part of a record that is not all there is
+ * taken and kept, so that nothing spins. A short count means that the kernel has nothing more
+ * (DESIGN 5.2).
+ */
+#include "conn/intake.h"
+
+#include "conn/control.h"
+#include "conn/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+void sink_init(struct sink *sink, const struct iovec *iov, size_t count)
+{
+	*sink = (struct sink){ .iov = iov, .count = count };
+	for (size_t i = 0; i < count; i++)
+		sink->total += iov[i].iov_len;
+}
+
+static size_t sink_room(const struct sink *sink)
+{
+	return sink->total - sink->done;
+}
+
+static void sink_skip_full(struct sink *sink)
+{
+	while (sink->count > 0 && sink->offset == sink->iov->iov_len) {
+		sink->iov++;
+		sink->count--;
+		sink->offset = 0;
+	}
+}
+
+static void sink_advance(struct sink *sink, size_t len)
+{
+	sink->offset += len;
+	sink->done += len;
+}
+
+/* Where `len` bytes may be written in one piece; NULL: nowhere. */
+static uint8_t *sink_place(struct sink *sink, size_t len)
+{
+	sink_skip_full(sink);
+	if (sink->count == 0 || sink->iov->iov_len - sink->offset < len)
+		return NULL;
+	return (uint8_t *)sink->iov->iov_base + sink->offset;
+}
+
+static void sink_put(struct sink *sink, const uint8_t *data, size_t len)
+{
+	while (len > 0) {
+		size_t part;
+
+		sink_skip_full(sink);
+		part = sink->iov->iov_len - sink->offset;
+		if (part > len)
+			part = len;
+		memcpy((uint8_t *)sink->iov->iov_base + sink->offset, data, part);
+		sink_advance(sink, part);
+		data += part;
+		len -= part;
+	}
+}
+
+static void release_held(struct intake *in)
+{
+	if (in->share->held)
+		sys_recv(in->fd, NULL, 1, MSG_TRUNC | MSG_DONTWAIT);
+	in->share->held = false;
+}
+
+static void load_partial(struct intake *in)
+{
+	struct share_bytes *partial = &in->share->partial;
+
+	in->have = partial->len;
+	if (in->have == 0)
+		return;
+	memcpy(in->scratch, share_bytes_data(partial), in->have);
+	share_bytes_drop(partial, in->have);
+}
+
+static int save_partial(struct intake *in, int result)
+{
+	int r = share_bytes_put(&in->share->partial, in->scratch, in->have);
+
+	return r < 0 ? conn_control_failed(in->conn, in->fd, r) : result;
+}
+
+static int header_of(const struct intake *in, const uint8_t *record, size_t len, size_t *record_len)
+{
+	struct record_header header;
+	int r = record_parse_header(&in->share->receive_key, record, len, &header);
+
+	if (r == 0)
+		*record_len = RECORD_HEADER_LEN + (size_t)header.length;
+	return r;
+}
+
+/* The peer's FIN without close_notify, or our own shutdown(). */
+static int end_of_stream(struct intake *in)
+{
+	if (in->share->receive_closed) {
+		in->share->eof = true;
+		return 0;
+	}
+	return conn_control_truncated(in->conn, in->fd);
+}
+
+/* More bytes behind those in the scratch. 0: all that were asked for; -EAGAIN: fewer; 1: the end;
+ * or failed. */
+static int take(struct intake *in, size_t ask)
+{
+	ssize_t n = ask > 0 ? sys_recv(in->fd, in->scratch + in->have, ask, MSG_DONTWAIT) : 0;
+
+	if (ask == 0)
+		return 0;
+	if (n == 0)
+		return end_of_stream(in) < 0 ? -ECONNRESET : 1;
+	if (n < 0)
+		return (int)n;
+	in->have += (size_t)n;
+	return (size_t)n == ask ? 0 : -EAGAIN;
+}
+
+static int control(struct intake *in, enum record_type type, const uint8_t *data, size_t len)
+{
+	in->share->control_count++;
+	return conn_control_record(in->conn, in->fd, type, data, len);
+}
+
+static void count_data(struct intake *in, size_t len)
+{
+	in->share->control_count = 0;
+	in->share->data_seen = true;
+	atomic_fetch_add_explicit(&in->share->bytes_in, len, memory_order_relaxed);
+	atomic_store_explicit(&in->conn->watched, false, memory_order_relaxed);
+}
+
+/* The records in the scratch that are whole, into the sink. The bytes they took, or failed. */
+static ssize_t open_records(struct intake *in, struct sink *sink)
+{
+	size_t used = 0, record_len = 0;
+	int r;
+
+	while ((r = header_of(in, in->scratch + used, in->have - used, &record_len)) == 0 &&
+		in->have - used >= record_len) {
+		uint8_t *record = in->scratch + used;
+		uint8_t *direct = sink_place(sink, record_plaintext_max(&in->share->receive_key,
+							   record_len - RECORD_HEADER_LEN));
+		uint8_t *out = direct != NULL ? direct : record + RECORD_HEADER_LEN;
+		enum record_type type;
+		ssize_t n = record_open(&in->share->receive_key, record, record_len, out, &type);
+
+		if (n < 0)
+			return conn_control_failed(in->conn, in->fd, (int)n);
+		used += record_len;
+		if (type != RECORD_APPLICATION_DATA || n == 0) {
+			r = control(in, type, out, (size_t)n);
+			if (r < 0)
+				return r;
+			if (in->share->eof)
+				break;
+			continue;
+		}
+		count_data(in, (size_t)n);
+		if (direct != NULL)
+			sink_advance(sink, (size_t)n);
+		else
+			sink_put(sink, out, (size_t)n);
+	}
+	if (r < 0 && r != -EAGAIN)
+		return conn_control_failed(in->conn, in->fd, r);
+	return (ssize_t)used;
+}
+
+/*
+ * The one record that begins in the scratch, parked: all of it is taken but its last byte, the
+ * plaintext goes into the share. 0: done; -EAGAIN: it is not all there yet; 1: the end; or failed.
+ */
+static int park(struct intake *in, size_t record_len)
+{
+	struct share_bytes *plaintext = &in->share->plaintext;
+	enum record_type type;
+	uint8_t *out;
+	ssize_t n;
+	int r = take(in, record_len - 1 - in->have);
+
+	if (r == 0) {
+		n = sys_recv(in->fd, in->scratch + in->have, 1, MSG_PEEK | MSG_DONTWAIT);
+		r = n > 0 ? 0 : n < 0 ? (int)n : end_of_stream(in) < 0 ? -ECONNRESET : 1;
+	}
+	if (r != 0)
+		return save_partial(in, r);
+	out = share_bytes_start(plaintext);
+	if (out == NULL)
+		return save_partial(in, -ENOBUFS);
+	n = record_open(&in->share->receive_key, in->scratch, record_len, out, &type);
+	in->have = 0;
+	if (n < 0)
+		return conn_control_failed(in->conn, in->fd, (int)n);
+	in->share->held = true;
+	plaintext->len = (uint32_t)n;
+	if (type == RECORD_APPLICATION_DATA && n > 0) {
+		count_data(in, (size_t)n);
+		return 0;
+	}
+	release_held(in);
+	r = control(in, type, out, (size_t)n);
+	share_bytes_drop(plaintext, plaintext->len);
+	return r;
+}
+
+int intake_park_next(struct intake *in)
+{
+	size_t record_len = 0;
+	int r;
+
+	load_partial(in);
+	r = in->have < RECORD_HEADER_LEN ? take(in, RECORD_HEADER_LEN - in->have) : 0;
+	if (r != 0)
+		return save_partial(in, r);
+	r = header_of(in, in->scratch, in->have, &record_len);
+	if (r < 0)
+		return conn_control_failed(in->conn, in->fd, r);
+	return park(in, record_len);
+}
+
+/* One call to the kernel, and what it gives into the sink. 0: there may be more; -EAGAIN: there is
+ * not; 1: the end; or failed. */
+static int pull(struct intake *in, struct sink *sink)
+{
+	size_t most = sink_room(sink) + record_overhead(&in->share->receive_key), record_len = 0;
+	ssize_t used;
+	int r;
+
+	if (most > SCRATCH_LEN)
+		most = SCRATCH_LEN;
+	load_partial(in);
+	r = header_of(in, in->scratch, in->have, &record_len);
+	if (r < 0 && r != -EAGAIN)
+		return conn_control_failed(in->conn, in->fd, r);
+	if (r == 0 && record_len > most)
+		return park(in, record_len);
+	r = take(in, most - in->have);
+	if (r < 0 && r != -EAGAIN)
+		return save_partial(in, r);
+	used = open_records(in, sink);
+	if (used < 0)
+		return (int)used;
+	in->have -= (size_t)used;
+	if (in->share->eof)
+		return 1;
+	memmove(in->scratch, in->scratch + used, in->have);
+	return save_partial(in, r);
+}
+
+static void hand_out(struct intake *in, struct sink *sink)
+{
+	struct share_bytes *plaintext = &in->share->plaintext;
+	size_t len = plaintext->len < sink_room(sink) ? plaintext->len : sink_room(sink);
+
+	if (len == 0)
+		return;
+	sink_put(sink, share_bytes_data(plaintext), len);
+	if (len == plaintext->len)
+		release_held(in);
+	share_bytes_drop(plaintext, len);
+}
+
+int intake_fill(struct intake *in, struct sink *sink)
+{
+	int r = 0;
+
+	while (r == 0) {
+		hand_out(in, sink);
+		if (sink_room(sink) == 0)
+			return 0;
+		if (in->share->eof)
+			return 1;
+		r = pull(in, sink);
+	}
+	return r;
+}
+
+/*
+ * MSG_PEEK over a record's edge: the next record is looked at while the held byte of the one before
+ * stays, and its own last byte takes over. False: it is not all there, or there is no room for it.
+ */
+static bool park_another(struct intake *in)
+{
+	struct share_bytes *plaintext = &in->share->plaintext;
+	enum record_type type;
+	size_t record_len = 0;
+	ssize_t n;
+
+	if (!in->share->held ||
+		plaintext->offset + plaintext->len + RECORD_MAX_PLAINTEXT + 1 > SHARE_BUFFER_LEN)
+		return false;
+	n = sys_recv(in->fd, in->scratch, 1 + RECORD_MAX_LEN, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 1 + RECORD_HEADER_LEN ||
+		header_of(in, in->scratch + 1, (size_t)n - 1, &record_len) < 0 ||
+		(size_t)n < 1 + record_len)
+		return false;
+	/* Decrypted aside: only data may be put behind data. */
+	n = record_open(&in->share->receive_key, in->scratch + 1, record_len,
+		in->scratch + 1 + RECORD_HEADER_LEN, &type);
+	if (n < 0) {
+		conn_control_failed(in->conn, in->fd, (int)n);
+		return false;
+	}
+	sys_recv(in->fd, NULL, record_len, MSG_TRUNC | MSG_DONTWAIT);
+	if (type != RECORD_APPLICATION_DATA || n == 0)
+		return control(in, type, in->scratch + 1 + RECORD_HEADER_LEN, (size_t)n) == 0;
+	count_data(in, (size_t)n);
+	return share_bytes_put(plaintext, in->scratch + 1 + RECORD_HEADER_LEN, (size_t)n) == 0;
+}
+
+int intake_peek(struct intake *in, struct sink *sink)
+{
+	struct share_bytes *plaintext = &in->share->plaintext;
+	size_t len;
+	int r = 0;
+
+	while (plaintext->len == 0 && r == 0 && !in->share->eof)
+		r = intake_park_next(in);
+	if (plaintext->len == 0)
+		return in->share->eof ? 1 : r;
+	while (plaintext->len < sink_room(sink) && park_another(in))
+		continue;
+	len = plaintext->len < sink_room(sink) ? plaintext->len : sink_room(sink);
+	sink_put(sink, share_bytes_data(plaintext), len);
+	return 0;
+}
+
+size_t intake_queued(struct intake *in)
+{
+	size_t at = in->share->held ? 1 : 0, plain = 0, record_len = 0;
+	ssize_t n = sys_recv(in->fd, in->scratch, SCRATCH_LEN, MSG_PEEK | MSG_DONTWAIT);
+
+	while (n > 0 && at < (size_t)n &&
+		header_of(in, in->scratch + at, (size_t)n - at, &record_len) == 0) {
+		at += record_len;
+		if (at <= (size_t)n)
+			plain += record_plaintext_max(
+				&in->share->receive_key, record_len - RECORD_HEADER_LEN);
+	}
+	return plain;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Records of an open connection into plaintext, so that the kernel says "readable" exactly when a
+ * read would give something. All with the receive lock held. Results: 0; -EAGAIN: the kernel has no
+ * more now; 1: the end of the stream; or failed, -ECONNRESET and others, when the connection has
+ * failed (and been reported).
+ */
+#ifndef SEAMTLS_CONN_INTAKE_H
+#define SEAMTLS_CONN_INTAKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct conn;
+struct share;
+
+/* The caller's room, filled from the front. */
+struct sink {
+	const struct iovec *iov;
+	size_t count;  /* parts left */
+	size_t offset; /* in the first of them */
+	size_t done, total;
+};
+
+void sink_init(struct sink *sink, const struct iovec *iov, size_t count);
+
+/* A call's context. */
+struct intake {
+	struct conn *conn;
+	struct share *share;
+	int fd;
+	uint8_t *scratch; /* SCRATCH_LEN bytes */
+	size_t have;      /* in the scratch: the beginning of a record, or several */
+};
+
+/* Until the sink is full (0) or the kernel is empty. */
+int intake_fill(struct intake *in, struct sink *sink);
+/* MSG_PEEK: the same bytes come again. */
+int intake_peek(struct intake *in, struct sink *sink);
+/* The next record, whatever its size, parked in the share. Only while nothing is. */
+int intake_park_next(struct intake *in);
+/* The plaintext of the whole records that wait in the kernel, behind the held byte. An upper bound:
+ * their kind is not known yet. */
+size_t intake_queued(struct intake *in);
+
+#endif

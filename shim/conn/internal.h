@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The body of a connection, for the files of this folder. What processes share is in struct share;
+ * what is here is this process's own: its descriptors, and the handshake while there is one.
+ */
+#ifndef SEAMTLS_CONN_INTERNAL_H
+#define SEAMTLS_CONN_INTERNAL_H
+
+#include "conn/conn.h"
+#include "conn/driver.h"
+#include "conn/share.h"
+#include "conn/sys.h"
+#include "host.h"
+#include "tls/handshake.h"
+
+#define CONN_ADDRESS_LEN 64
+#define CONN_NAME_LEN 256
+/* What a program may send before the handshake is done. Sealed, it still fits a buffer of the
+ * share. */
+#define CONN_EARLY_MOST 32768
+
+struct interest; /* an entry of an epoll set */
+
+struct conn {
+	_Atomic uint32_t refs;        /* descriptors, running calls, the driver's list */
+	_Atomic uint32_t descriptors; /* of this process */
+	_Atomic int fd;               /* one of them */
+	struct conn *next_free;
+
+	struct share *share; /* NULL while CONN_NEW */
+	enum tls_role role;
+	int family;
+	const struct policy_rule *rule;
+	char local[CONN_ADDRESS_LEN], remote[CONN_ADDRESS_LEN];
+	char name[CONN_NAME_LEN]; /* looked up by the program for remote; "" if none */
+
+	/* Guards what follows. Never held over a wait. */
+	pthread_mutex_t lock;
+	struct tls_context *context;
+	struct tls_handshake *handshake;
+	uint64_t deadline_us; /* monotonic; of the handshake. 0: none yet */
+	uint64_t started_us;
+	uint8_t *early; /* plaintext kept until the handshake is done */
+	size_t early_len;
+	bool early_closed;   /* the program shut down its side meanwhile */
+	uint32_t steps_seen; /* share->steps when this process last saw the handshake */
+	int step_fd;         /* descriptor of the step that is under way */
+	bool connect_told;   /* connect() has reported the outcome */
+	bool out_told;       /* CONN_DEFERRED: the program knows that it may write */
+	bool early_allowed;  /* TCP would take what is sent now, so it is kept */
+	bool self_connected; /* the peer listens in this process: nobody may wait for its handshake
+			      */
+	bool lingering; /* closed by the program, bytes are still to go; the descriptor is ours */
+	struct interest *interests;
+
+	/* The driver's list. */
+	struct conn *driver_next;
+	_Atomic bool driven;
+	_Atomic int waiters;  /* threads that wait for this very connection and drive it */
+	_Atomic bool watched; /* a blocking client on which tickets may still come */
+};
+
+/* --- table.c */
+struct conn *conn_new(void);
+/* Puts a conn with its first reference on fd. -EMFILE: the number is beyond the table. */
+int table_set(int fd, struct conn *conn, bool close_on_exec);
+/* Takes the entry away. Its reference goes to the caller. NULL: there is none. */
+struct conn *table_take(int fd);
+bool table_has(int fd, const struct conn *conn);
+struct conn *conn_ref(struct conn *conn);
+unsigned table_high(void);
+/* The next conn at or after *fd, with a reference; NULL at the end. */
+struct conn *table_next(int *fd);
+bool table_kept_on_exec(int fd);
+void table_keep_on_exec(int fd, bool keep);
+void table_in_child(void);
+
+/* --- states */
+static inline enum conn_state conn_state(const struct conn *conn)
+{
+	return conn->share != NULL ? (enum conn_state)atomic_load_explicit(
+					     &conn->share->state, memory_order_acquire)
+				   : CONN_NEW;
+}
+
+/* Neither open nor failed, and not waiting for the program's first bytes. */
+static inline bool conn_is_on_its_way(const struct conn *conn)
+{
+	enum conn_state state = conn_state(conn);
+
+	return state == CONN_CONNECTING || state == CONN_ESTABLISHING;
+}
+
+/* --- establish.c */
+/*
+ * Goes on with the way to CONN_OPEN as far as it goes without blocking. 0: open; -EAGAIN; else
+ * failed, and *what* it failed with.
+ */
+int conn_establish(struct conn *conn, int fd);
+/* What the establishment waits for: POLLIN, POLLOUT; 0: nothing (deferred, or another process
+ * drives it). */
+short conn_establish_events(struct conn *conn);
+/* Another process has begun the handshake and goes on with it. */
+bool conn_is_foreign(const struct conn *conn);
+/* Waits until open, as far as the program's descriptor may wait. 0, -EAGAIN, -EINTR, or why it
+ * failed. */
+int conn_establish_wait(struct conn *conn, int fd, int flags);
+/* The program has written before the handshake: keeps what fits. A count, or 0 if there is no room.
+ */
+size_t conn_keep_early(struct conn *conn, const struct iovec *iov, size_t count);
+/* A deferred connection becomes a protected one. */
+void conn_start(struct conn *conn);
+/* The connection is the program's own again: nothing of ours stays on it. */
+void conn_let_go(struct conn *conn, const char *why);
+/* Makes the share and enters the state. 0 or -errno. */
+int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
+	enum conn_state state);
+void conn_fail(struct conn *conn, int error, const struct tls_result *result, const char *reason);
+
+/* --- driver.c */
+void driver_add(struct conn *conn);
+void driver_remove(struct conn *conn);
+/*
+ * Waits until fd has one of the events, driving every other connection that is on its way. 0 (look
+ * again), -EINTR, or -EAGAIN: the deadline (monotonic, 0: none) has passed. look_us is for waits
+ * whose end another thread or process may bring about without a sign on fd: they return now and
+ * then; *look_us is DRIVER_LOOK_FIRST_US at the first of several calls in a row. Else NULL.
+ */
+#define DRIVER_LOOK_FIRST_US 2000
+int driver_wait(int fd, short events, uint64_t deadline_us, uint64_t *look_us);
+/* Deferred connections in the set that the program waits in to hear from the peer: they start now.
+ */
+void driver_start_deferred(int epfd);
+/* ... and one that it polls for `events`. */
+void driver_start_if_deferred(struct conn *conn, short events);
+void driver_in_child(void);
+/* What closed connections still have to send gets a bounded time at exit. */
+void driver_finish(uint64_t deadline_us);
+
+/* --- interest.c */
+int interest_ctl(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event);
+void interest_begin(struct conn *conn); /* the kernel's entries become ours */
+void interest_sync(struct conn *conn);  /* the handshake waits for something else now */
+void interest_end(struct conn *conn);   /* ... and the program's again */
+void interest_forget(struct conn *conn, int fd);
+bool interest_any(const struct conn *conn);
+/* A deferred connection that the program waits for in this set to hear from the peer, now that it
+ * knows it may write. */
+bool interest_waits_for_peer(struct conn *conn, int epfd);
+void interest_in_child(void);
+
+/* --- send.c */
+/* Seals one control record and sends it, or parks it. The send lock is taken here. 0 or -errno. */
+int conn_send_control(
+	struct conn *conn, int fd, enum record_type type, const uint8_t *data, size_t len);
+/* What is parked goes out as far as it goes. 0: nothing is left; -EAGAIN; or -errno. */
+int conn_flush(struct conn *conn, int fd, int flags);
+int conn_send_close_notify(struct conn *conn, int fd);
+int conn_send_alert(struct conn *conn, int fd, int description);
+/* RFC 8446 4.6.3: a KeyUpdate goes out, or is owed until the next send. */
+void conn_update_send_key(struct conn *conn, int fd);
+int conn_send_early(struct conn *conn, int fd, const uint8_t *data, size_t len);
+
+/* --- receive.c */
+/* Takes control records that come first out of the way. 1: a read would give data, or the end; 0:
+ * it would wait. */
+int conn_settle(struct conn *conn, int fd);
+/* Unread control records would turn our FIN into a reset. */
+void conn_drain(struct conn *conn, int fd);
+
+/* --- close.c */
+void conn_recycle(struct conn *conn);
+/* What a closed connection had to send is gone, or never will be. */
+void conn_linger_end(struct conn *conn);
+/* Gives up the process's part in the share; the last one frees it. */
+void conn_unmap(struct conn *conn);
+/* The number was closed and reused behind our back: what is left of the old connection goes. */
+void conn_abandon(struct conn *conn);
+
+/* --- connect.c, accept.c */
+bool self_listens(uint16_t port);
+/* local and remote, as far as the kernel knows them */
+void conn_name_ends(struct conn *conn, int fd);
+bool socket_is_tcp(int fd);
+bool socket_address(int fd, bool peer, struct policy_address *out);
+
+/* --- report.c */
+void report_open(struct conn *conn, const struct tls_result *result);
+void report_fail(struct conn *conn, const struct tls_result *result, int error, const char *reason);
+void report_close(struct conn *conn, const char *reason);
+/* Decisions that made no connection of ours. -EACCES if policy requires an audit that is not to be
+ * had. */
+int report_decision(int type, const struct policy_query *query,
+	const struct policy_decision *decision, const char *reason);
+void report_address(const struct policy_address *address, char *buf, size_t len);
+
+/* --- names.c */
+size_t names_find(const struct policy_address *address, const char **out, size_t most, char *memory,
+	size_t memory_len);
+void names_in_child(void);
+
+/* --- scratch.c */
+#define SCRATCH_LEN (4 * (RECORD_MAX_LEN + 16))
+/* A buffer of SCRATCH_LEN bytes, this thread's alone until it is put back; NULL: no memory. */
+uint8_t *scratch_get(
+	void); /* two a thread are kept: for ciphertext, and for what is read from files */
+void scratch_put(uint8_t *scratch);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A ring of (address, name), searched from the newest: programs look up, then connect, so the
+ * answer is near the front. Look-ups are far slower than a walk over the ring.
+ */
+#include "conn/names.h"
+
+#include "conn/internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define NAMES_MOST 512
+
+struct known {
+	struct policy_address address; /* port 0; family 0: empty */
+	char name[CONN_NAME_LEN];
+};
+
+static struct known ring[NAMES_MOST];
+static unsigned newest;
+static pthread_mutex_t ring_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void from_v6(const struct in6_addr *in, struct policy_address *out)
+{
+	if (IN6_IS_ADDR_V4MAPPED(in)) {
+		out->family = AF_INET;
+		memcpy(out->bytes, in->s6_addr + 12, 4);
+	} else {
+		out->family = AF_INET6;
+		memcpy(out->bytes, in->s6_addr, 16);
+	}
+}
+
+int address_from_sockaddr(const struct sockaddr *addr, socklen_t len, struct policy_address *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (addr->sa_family == AF_INET && len >= sizeof(struct sockaddr_in)) {
+		struct sockaddr_in in;
+
+		memcpy(&in, addr, sizeof(in));
+		out->family = AF_INET;
+		out->port = ntohs(in.sin_port);
+		memcpy(out->bytes, &in.sin_addr, 4);
+		return 0;
+	}
+	if (addr->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6) - sizeof(uint32_t)) {
+		struct sockaddr_in6 in6 = { 0 };
+
+		memcpy(&in6, addr, len < sizeof(in6) ? len : sizeof(in6));
+		from_v6(&in6.sin6_addr, out);
+		out->port = ntohs(in6.sin6_port);
+		return 0;
+	}
+	return -EAFNOSUPPORT;
+}
+
+static bool is_address(const char *name)
+{
+	uint8_t bytes[16];
+
+	return inet_pton(AF_INET, name, bytes) == 1 || strchr(name, ':') != NULL;
+}
+
+static bool same_host(const struct policy_address *a, const struct policy_address *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static void learn(const char *name, const struct policy_address *address)
+{
+	struct known *place = &ring[newest];
+
+	/* Asked again and again for the same: one place is enough. */
+	if (same_host(&place->address, address) && strcmp(place->name, name) == 0)
+		return;
+	newest = (newest + 1) % NAMES_MOST;
+	place = &ring[newest];
+	place->address = *address;
+	place->address.port = 0;
+	strcpy(place->name, name); /* the length was checked by worth_learning() */
+}
+
+static bool worth_learning(const char *name)
+{
+	return name != NULL && name[0] != '\0' && strlen(name) < CONN_NAME_LEN && !is_address(name);
+}
+
+void names_learn(const char *name, const struct addrinfo *list)
+{
+	struct policy_address address;
+
+	if (!worth_learning(name))
+		return;
+	pthread_mutex_lock(&ring_lock);
+	for (; list != NULL; list = list->ai_next)
+		if (list->ai_addr != NULL &&
+			address_from_sockaddr(list->ai_addr, list->ai_addrlen, &address) == 0) {
+			address.port = 0;
+			learn(name, &address);
+		}
+	pthread_mutex_unlock(&ring_lock);
+}
+
+void names_learn_host(const char *name, const struct hostent *host)
+{
+	if (!worth_learning(name) || host == NULL)
+		return;
+	pthread_mutex_lock(&ring_lock);
+	for (char **at = host->h_addr_list; *at != NULL; at++) {
+		struct policy_address address = { 0 };
+
+		if (host->h_addrtype == AF_INET6) {
+			struct in6_addr in6;
+
+			memcpy(&in6, *at, sizeof(in6));
+			from_v6(&in6, &address);
+		} else {
+			address.family = AF_INET;
+			memcpy(address.bytes, *at, 4);
+		}
+		learn(name, &address);
+	}
+	pthread_mutex_unlock(&ring_lock);
+}
+
+static bool is_listed(const char **names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+size_t names_find(const struct policy_address *address, const char **out, size_t most, char *memory,
+	size_t memory_len)
+{
+	size_t count = 0, used = 0;
+
+	pthread_mutex_lock(&ring_lock);
+	for (unsigned i = 0; i < NAMES_MOST && count < most; i++) {
+		const struct known *known = &ring[(newest + NAMES_MOST - i) % NAMES_MOST];
+		size_t len = strlen(known->name) + 1;
+
+		if (known->address.family == 0 || !same_host(&known->address, address) ||
+			used + len > memory_len)
+			continue;
+		if (is_listed(out, count, known->name))
+			continue;
+		memcpy(memory + used, known->name, len);
+		out[count++] = memory + used;
+		used += len;
+	}
+	pthread_mutex_unlock(&ring_lock);
+	return count;
+}
+
+void names_in_child(void)
+{
+	pthread_mutex_init(&ring_lock, NULL);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What audit gets to know, in one place: an event is the connection's constants and the result of
+ * its handshake.
+ */
+#include "conn/internal.h"
+
+#include "audit/event.h"
+#include "notice.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *text(const char *s)
+{
+	return s != NULL && s[0] != '\0' ? s : NULL;
+}
+
+static const char *version_name(uint16_t version)
+{
+	switch (version) {
+	case RECORD_TLS12:
+		return "TLSv1.2";
+	case RECORD_TLS13:
+		return "TLSv1.3";
+	default:
+		return NULL;
+	}
+}
+
+void report_address(const struct policy_address *address, char *buf, size_t len)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+
+	if (address->family == 0) {
+		buf[0] = '\0';
+		return;
+	}
+	inet_ntop(address->family, address->bytes, host, sizeof(host));
+	snprintf(buf, len, address->family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, address->port);
+}
+
+static void fill_conn(struct audit_event *event, const struct conn *conn)
+{
+	event->conn = conn->share->id;
+	event->rule = conn->rule != NULL ? conn->rule->name : NULL;
+	event->direction =
+		policy_direction_name(conn->role == TLS_CLIENT ? POLICY_OUTBOUND : POLICY_INBOUND);
+	event->local = text(conn->local);
+	event->remote = text(conn->remote);
+	event->server_name = conn->role == TLS_CLIENT ? text(conn->name) : NULL;
+}
+
+static void fill_peer(struct audit_event *event, const struct tls_peer *peer)
+{
+	event->peer_subject = text(peer->subject);
+	event->peer_issuer = text(peer->issuer);
+	event->peer_serial = text(peer->serial);
+	event->peer_sha256 = text(peer->sha256);
+	for (size_t i = 0; i < peer->san_count && i < AUDIT_SAN_MAX; i++)
+		event->peer_san[event->peer_san_count++] = peer->san[i];
+	if (event->peer_sha256 != NULL)
+		event->peer_not_after = (uint64_t)peer->not_after;
+}
+
+static void fill_result(struct audit_event *event, const struct tls_result *result)
+{
+	event->version = version_name(result->version);
+	event->cipher = text(result->cipher);
+	event->group = text(result->group);
+	event->alpn = text(result->alpn);
+	if (result->server_name[0] != '\0')
+		event->server_name = result->server_name;
+	event->verify = text(result->verify);
+	event->alert_sent = result->alert_sent;
+	event->alert_received = result->alert_received;
+	fill_peer(event, &result->peer);
+}
+
+void report_open(struct conn *conn, const struct tls_result *result)
+{
+	struct audit_event event;
+
+	audit_event_init(&event, AUDIT_OPEN);
+	fill_conn(&event, conn);
+	fill_result(&event, result);
+	/* A client that was not asked for a certificate has none to be verified. */
+	if (conn->role == TLS_SERVER && conn->rule->tls.client_auth == POLICY_CLIENT_NONE)
+		event.verify = NULL;
+	event.resumed = result->resumed;
+	event.plane = "user";
+	event.handshake_us = sys_monotonic_us() - conn->started_us;
+	notice_debug(1, "open: %s -> %s, rule '%s', %s %s", conn->local, conn->remote,
+		conn->rule->name, event.version != NULL ? event.version : "?",
+		event.cipher != NULL ? event.cipher : "?");
+	if (host_audit(&event) < 0)
+		conn_fail(conn, EACCES, NULL,
+			"policy requires an audit, and the event could not be written");
+}
+
+void report_fail(struct conn *conn, const struct tls_result *result, int error, const char *reason)
+{
+	char words[TLS_REASON_MAX + 64];
+	struct audit_event event;
+
+	audit_event_init(&event, AUDIT_FAIL);
+	fill_conn(&event, conn);
+	if (result != NULL)
+		fill_result(&event, result);
+	/* Without a result there was no handshake to speak of: the refusal is ours, and the reason
+	 * says so itself. */
+	if (result != NULL)
+		snprintf(words, sizeof(words), "%s: %s",
+			result->by_peer ? "refused by the peer" : "refused by this side", reason);
+	else
+		snprintf(words, sizeof(words), "%s", reason);
+	event.reason = words;
+	notice_debug(1, "fail: %s -> %s, rule '%s': %s (%s)", conn->local, conn->remote,
+		conn->rule->name, words, strerror(error));
+	host_audit(&event);
+}
+
+void report_close(struct conn *conn, const char *reason)
+{
+	const struct share *share = conn->share;
+	struct audit_event event;
+
+	audit_event_init(&event, AUDIT_CLOSE);
+	fill_conn(&event, conn);
+	event.plane = "user";
+	event.bytes_in = atomic_load(&share->bytes_in);
+	event.bytes_out = atomic_load(&share->bytes_out);
+	event.duration_us = sys_monotonic_us() - share->created_us;
+	event.reason = reason;
+	event.alert_sent = share->alert_sent;
+	event.alert_received = share->alert_received;
+	notice_debug(2, "close: %s -> %s, %llu bytes in, %llu out", conn->local, conn->remote,
+		(unsigned long long)event.bytes_in, (unsigned long long)event.bytes_out);
+	host_audit(&event);
+}
+
+int report_decision(int type, const struct policy_query *query,
+	const struct policy_decision *decision, const char *reason)
+{
+	char local[CONN_ADDRESS_LEN], remote[CONN_ADDRESS_LEN];
+	struct audit_event event;
+
+	audit_event_init(&event, type);
+	report_address(&query->local, local, sizeof(local));
+	report_address(&query->remote, remote, sizeof(remote));
+	event.conn = host_new_id();
+	event.rule = decision->rule != NULL ? decision->rule->name : NULL;
+	event.direction = policy_direction_name(query->direction);
+	event.local = text(local);
+	event.remote = text(remote);
+	event.server_name = decision->remote_name;
+	event.reason = reason;
+	notice_debug(1, "%s: %s -> %s, %s%s%s", audit_type_name((enum audit_type)type), local,
+		remote, decision->rule != NULL ? "rule '" : "[global] default",
+		decision->rule != NULL ? decision->rule->name : "",
+		decision->rule != NULL ? "'" : "");
+	return host_audit(&event) < 0 ? -EACCES : 0;
+}

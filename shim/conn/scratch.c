@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Two buffers a thread, kept for its life; a call that interrupts another in the same thread (a
+ * signal handler) gets one of its own. mmap, not malloc: the allocator is the host program's, and a
+ * handler may have interrupted it.
+ */
+#include "conn/internal.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define KEPT 2
+
+struct kept {
+	uint8_t *buffer[KEPT];
+	bool lent[KEPT];
+};
+
+static _Thread_local struct kept kept __attribute__((tls_model("initial-exec")));
+static pthread_key_t key;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+
+static void unmap_all(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < KEPT; i++) {
+		if (kept.buffer[i] != NULL && !kept.lent[i])
+			munmap(kept.buffer[i], SCRATCH_LEN);
+		kept.buffer[i] = NULL;
+	}
+}
+
+static void make_key(void)
+{
+	pthread_key_create(&key, unmap_all);
+}
+
+static uint8_t *map(void)
+{
+	int saved = errno;
+	void *made =
+		mmap(NULL, SCRATCH_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	errno = saved;
+	return made != MAP_FAILED ? made : NULL;
+}
+
+uint8_t *scratch_get(void)
+{
+	for (int i = 0; i < KEPT; i++) {
+		if (kept.lent[i])
+			continue;
+		kept.lent[i] = true;
+		if (kept.buffer[i] == NULL) {
+			kept.buffer[i] = map();
+			pthread_once(&key_once, make_key);
+			pthread_setspecific(key, &kept);
+		}
+		kept.lent[i] = kept.buffer[i] != NULL;
+		return kept.buffer[i];
+	}
+	return map();
+}
+
+void scratch_put(uint8_t *scratch)
+{
+	if (scratch == NULL)
+		return;
+	for (int i = 0; i < KEPT; i++)
+		if (scratch == kept.buffer[i]) {
+			kept.lent[i] = false;
+			return;
+		}
+	munmap(scratch, SCRATCH_LEN);
+}

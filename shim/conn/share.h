@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What processes share of a connection: keys, sequence numbers, bytes in between. It lives in one
+ * shared mapping that the first connection of a process makes and that its forked children inherit,
+ * so that parent and child may both go on (DESIGN 5.6). Everything is reached by index, nothing by
+ * pointer, and whatever a killed process held is found and taken back.
+ */
+#ifndef SEAMTLS_CONN_SHARE_H
+#define SEAMTLS_CONN_SHARE_H
+
+#include "tls/record.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+enum conn_state {
+	CONN_NEW,        /* a TCP socket of which nothing is decided; never shared */
+	CONN_CONNECTING, /* outbound: TCP is not there yet */
+	CONN_DEFERRED, /* outbound: TCP is there, the program's first bytes decide (if_program_tls)
+			*/
+	CONN_ESTABLISHING, /* the handshake */
+	CONN_OPEN,
+	CONN_FAILED, /* the connection or its handshake failed; `error` says with which errno */
+	CONN_PASSED, /* it turned out to be the program's own affair: libc's from here on */
+};
+
+#define SHARE_HOLDERS 8
+/* Two records and a header: what MSG_PEEK may need to look over a record's edge. A multiple of the
+ * page. */
+#define SHARE_BUFFER_LEN 36864
+#define SHARE_NO_BUFFER 0
+
+/* Bytes parked in a shared buffer. `buffer` is an index, SHARE_NO_BUFFER when there are none. */
+struct share_bytes {
+	uint32_t buffer;
+	uint32_t offset, len;
+};
+
+struct share {
+	_Atomic uint32_t state; /* enum conn_state */
+	_Atomic int error;      /* errno of CONN_FAILED */
+	_Atomic bool error_told;
+	_Atomic pid_t owner; /* the process that drives the handshake; 0: none yet */
+	_Atomic uint32_t
+		steps; /* of the handshake: a forked copy of it that has seen as many may go on */
+	_Atomic pid_t holder[SHARE_HOLDERS];
+	_Atomic uint32_t more_holders; /* beyond the array: counted, not known */
+	_Atomic bool nonblock;         /* O_NONBLOCK as last set through us */
+	uint64_t id;
+	uint64_t created_us; /* monotonic */
+	_Atomic uint64_t bytes_in, bytes_out;
+
+	pthread_mutex_t receive_lock; /* robust, shared; guards what follows */
+	struct record_key receive_key;
+	struct share_bytes partial;   /* an incomplete record that was taken from the kernel */
+	struct share_bytes plaintext; /* decrypted, not yet handed out */
+	bool held;           /* the last byte of the record in `plaintext` is still in the kernel */
+	bool eof;            /* close_notify came, or an accepted truncation */
+	bool receive_closed; /* the program has shut its reading side */
+	bool data_seen;      /* tickets are not to be expected any more */
+	uint32_t message_skip; /* bytes of a handshake message that are still to be skipped */
+	uint8_t message[5];    /* head of a handshake message split over records, or a KeyUpdate */
+	uint8_t message_len;
+	uint32_t control_count; /* control records in a row, against floods */
+	_Atomic int low_water;  /* the program's SO_RCVLOWAT, of plaintext */
+	int alert_received;     /* -1: none */
+
+	pthread_mutex_t send_lock; /* robust, shared; guards what follows. Taken after receive_lock
+				      if both are */
+	struct record_key send_key;
+	struct share_bytes tail; /* sealed bytes that the kernel has not taken yet */
+	bool owed; /* the last byte of a cut record was not reported: the next send begins with it
+		    */
+	uint8_t owed_byte;
+	bool send_closed;    /* close_notify is sealed */
+	bool fin_due;        /* ... and FIN follows as soon as what is parked has gone */
+	bool abortive;       /* SO_LINGER of 0 s: close() is to be a reset */
+	bool key_update_due; /* the peer asked for it */
+	int alert_sent;      /* -1: none */
+
+	uint32_t next_free; /* index in the free list */
+};
+
+/* A zeroed share with one holder, this process. NULL: no memory, or no slot left. */
+struct share *share_new(void);
+
+/*
+ * This process has closed its last descriptor. Returns true if no other still has one: then this
+ * one ends the connection towards the peer. The share stays valid for calls that are still running.
+ */
+bool share_leave(struct share *share);
+/* This process will not touch it again. Returns true if none will: the caller then calls
+ * share_free(). */
+bool share_release(struct share *share);
+void share_free(struct share *share); /* wipes */
+
+/* Around fork(): the child becomes a holder before either process can go on. */
+void share_before_fork(struct share *share);
+void share_in_child(struct share *share);
+void share_fork_failed(struct share *share);
+void share_process_forked(void); /* in the child: locks of threads that are not here */
+
+/* Locks: 0, -EOWNERDEAD (locked, but a holder died inside: the stream's state is unknown), -EDEADLK
+ * (this thread has it: a signal handler). */
+int share_lock(pthread_mutex_t *lock);
+void share_unlock(pthread_mutex_t *lock);
+
+/* The memory of parked bytes; takes a buffer if there is none. NULL: no memory. */
+uint8_t *share_bytes_start(struct share_bytes *bytes);
+/* Where the bytes begin. Only if bytes->len > 0. */
+uint8_t *share_bytes_data(const struct share_bytes *bytes);
+/* Appends; 0 or -ENOBUFS. */
+int share_bytes_put(struct share_bytes *bytes, const uint8_t *data, size_t len);
+/* Drops len bytes from the front, and the buffer with the last of them. */
+void share_bytes_drop(struct share_bytes *bytes, size_t len);
+
+#endif

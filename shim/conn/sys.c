@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "conn/sys.h"
+
+#include "libc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+
+/* -1 with errno becomes -errno, and errno what it was. */
+static ssize_t settle(ssize_t n, int saved)
+{
+	if (n < 0) {
+		n = -errno;
+		errno = saved;
+	}
+	return n;
+}
+
+ssize_t sys_recv(int fd, void *buf, size_t len, int flags)
+{
+	int saved = errno;
+
+	return settle(libc.recv(fd, buf, len, flags), saved);
+}
+
+ssize_t sys_send(int fd, const void *buf, size_t len, int flags)
+{
+	int saved = errno;
+
+	return settle(libc.send(fd, buf, len, flags | MSG_NOSIGNAL), saved);
+}
+
+ssize_t sys_recv_iov(int fd, const struct iovec *iov, size_t count, int flags)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = count };
+	int saved = errno;
+
+	return settle(libc.recvmsg(fd, &msg, flags), saved);
+}
+
+ssize_t sys_send_iov(int fd, const struct iovec *iov, size_t count, int flags)
+{
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = count };
+	int saved = errno;
+
+	return settle(libc.sendmsg(fd, &msg, flags | MSG_NOSIGNAL), saved);
+}
+
+int sys_poll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+	int saved = errno;
+
+	return (int)settle(libc.ppoll(fds, count, timeout, mask), saved);
+}
+
+int sys_close(int fd)
+{
+	int saved = errno;
+
+	return (int)settle(libc.close(fd), saved);
+}
+
+int sys_shutdown(int fd, int how)
+{
+	int saved = errno;
+
+	return (int)settle(libc.shutdown(fd, how), saved);
+}
+
+int sys_fcntl(int fd, int cmd, long arg)
+{
+	int saved = errno;
+
+	return (int)settle(libc.fcntl(fd, cmd, arg), saved);
+}
+
+int sys_getsockopt_int(int fd, int level, int name)
+{
+	int saved = errno, value = 0;
+	socklen_t len = sizeof(value);
+	int r = (int)settle(libc.getsockopt(fd, level, name, &value, &len), saved);
+
+	return r < 0 ? r : value;
+}
+
+int sys_setsockopt_int(int fd, int level, int name, int value)
+{
+	int saved = errno;
+
+	return (int)settle(libc.setsockopt(fd, level, name, &value, sizeof(value)), saved);
+}
+
+int sys_epoll_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
+{
+	int saved = errno;
+	struct epoll_event event = { .events = events, .data.u64 = data };
+
+	return (int)settle(libc.epoll_ctl(epfd, op, fd, &event), saved);
+}
+
+int sys_queued(int fd)
+{
+	int saved = errno, bytes = 0;
+	int r = (int)settle(libc.ioctl(fd, FIONREAD, &bytes), saved);
+
+	return r < 0 ? r : bytes;
+}
+
+static uint64_t clock_us(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t sys_monotonic_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
+}
+
+uint64_t sys_realtime_us(void)
+{
+	return clock_us(CLOCK_REALTIME);
+}
+
+/* poll() never restarts; the calls that it stands in for would. Which signal it was cannot be
+ * asked, so all handlers are. */
+bool sys_signals_interrupt(void)
+{
+	for (int number = 1; number < NSIG; number++) {
+		struct sigaction action;
+
+		if (sigaction(number, NULL, &action) != 0)
+			continue;
+		if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)
+			continue;
+		if ((action.sa_flags & SA_RESTART) == 0)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Descriptor -> connection. One flat array, reserved as address space and made real page by page,
+ * so that the look-up that every call pays is one load. Connections are never given back to the
+ * allocator: a reader that meets a stale pointer finds an object with no references, or another's,
+ * and looks again.
+ */
+#include "conn/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define TABLE_LEN (1U << 20)
+#define KEEP_ON_EXEC 1U /* the program did not ask for FD_CLOEXEC */
+
+struct entry {
+	_Atomic(struct conn *) conn;
+	_Atomic uint32_t flags;
+};
+
+static _Atomic(struct entry *) table; /* NULL until the first entry */
+static _Atomic unsigned high;         /* one above the highest number ever entered */
+static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct conn *pool; /* free ones */
+
+static struct entry *table_make(void)
+{
+	size_t len = sizeof(struct entry) * TABLE_LEN;
+	struct entry *made, *other = NULL;
+
+	made = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		-1, 0);
+	if (made == MAP_FAILED)
+		return NULL;
+	if (atomic_compare_exchange_strong(&table, &other, made))
+		return made;
+	munmap(made, len);
+	return other;
+}
+
+static struct entry *entry_at(int fd)
+{
+	struct entry *entries = atomic_load_explicit(&table, memory_order_acquire);
+
+	return entries != NULL && (unsigned)fd < TABLE_LEN ? &entries[fd] : NULL;
+}
+
+/* A reference on an object that may be free by now: only if somebody else has one. */
+static bool ref_if_alive(struct conn *conn)
+{
+	uint32_t refs = atomic_load_explicit(&conn->refs, memory_order_relaxed);
+
+	while (refs != 0)
+		if (atomic_compare_exchange_weak_explicit(&conn->refs, &refs, refs + 1,
+			    memory_order_acquire, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static struct conn *get_from(struct entry *entry)
+{
+	for (;;) {
+		struct conn *conn = atomic_load_explicit(&entry->conn, memory_order_acquire);
+
+		if (conn == NULL)
+			return NULL;
+		if (!ref_if_alive(conn))
+			continue;
+		if (atomic_load_explicit(&entry->conn, memory_order_acquire) == conn)
+			return conn;
+		conn_put(conn);
+	}
+}
+
+struct conn *conn_get(int fd)
+{
+	struct entry *entry = entry_at(fd);
+
+	if (entry == NULL || atomic_load_explicit(&entry->conn, memory_order_relaxed) == NULL)
+		return NULL;
+	return get_from(entry);
+}
+
+struct conn *conn_ref(struct conn *conn)
+{
+	atomic_fetch_add_explicit(&conn->refs, 1, memory_order_relaxed);
+	return conn;
+}
+
+void conn_put(struct conn *conn)
+{
+	if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	conn_recycle(conn);
+	pthread_mutex_lock(&pool_lock);
+	conn->next_free = pool;
+	pool = conn;
+	pthread_mutex_unlock(&pool_lock);
+}
+
+struct conn *conn_new(void)
+{
+	struct conn *conn;
+
+	pthread_mutex_lock(&pool_lock);
+	conn = pool;
+	if (conn != NULL)
+		pool = conn->next_free;
+	pthread_mutex_unlock(&pool_lock);
+	if (conn == NULL) {
+		conn = calloc(1, sizeof(*conn));
+		if (conn == NULL)
+			return NULL;
+		pthread_mutex_init(&conn->lock, NULL);
+	}
+	conn->fd = -1;
+	atomic_store_explicit(&conn->refs, 1, memory_order_release);
+	return conn;
+}
+
+static void raise_high(unsigned to)
+{
+	unsigned now = atomic_load(&high);
+
+	while (now < to && !atomic_compare_exchange_weak(&high, &now, to))
+		continue;
+}
+
+int table_set(int fd, struct conn *conn, bool close_on_exec)
+{
+	struct entry *entry;
+	struct conn *stale;
+
+	if (atomic_load(&table) == NULL && table_make() == NULL)
+		return -ENOMEM;
+	entry = entry_at(fd);
+	if (entry == NULL)
+		return -EMFILE;
+	stale = table_take(fd);
+	if (stale != NULL)
+		conn_abandon(stale);
+	atomic_store(&entry->flags, close_on_exec ? 0 : KEEP_ON_EXEC);
+	atomic_fetch_add(&conn->descriptors, 1);
+	atomic_store(&conn->fd, fd);
+	raise_high((unsigned)fd + 1);
+	atomic_store_explicit(&entry->conn, conn, memory_order_release);
+	return 0;
+}
+
+struct conn *table_take(int fd)
+{
+	struct entry *entry = entry_at(fd);
+	struct conn *conn = entry != NULL ? atomic_exchange(&entry->conn, NULL) : NULL;
+
+	if (conn != NULL)
+		atomic_fetch_sub(&conn->descriptors, 1);
+	return conn;
+}
+
+bool table_has(int fd, const struct conn *conn)
+{
+	struct entry *entry = entry_at(fd);
+
+	return entry != NULL && atomic_load_explicit(&entry->conn, memory_order_relaxed) == conn;
+}
+
+unsigned table_high(void)
+{
+	return atomic_load_explicit(&high, memory_order_relaxed);
+}
+
+struct conn *table_next(int *fd)
+{
+	for (; (unsigned)*fd < table_high(); ++*fd) {
+		struct conn *conn = conn_get(*fd);
+
+		if (conn != NULL)
+			return conn;
+	}
+	return NULL;
+}
+
+bool table_kept_on_exec(int fd)
+{
+	struct entry *entry = entry_at(fd);
+
+	return entry != NULL && (atomic_load(&entry->flags) & KEEP_ON_EXEC) != 0;
+}
+
+void table_keep_on_exec(int fd, bool keep)
+{
+	struct entry *entry = entry_at(fd);
+
+	if (entry != NULL)
+		atomic_store(&entry->flags, keep ? KEEP_ON_EXEC : 0);
+}
+
+void table_in_child(void)
+{
+	pthread_mutex_init(&pool_lock, NULL);
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Policy and audit are set up under one lock at the first TCP socket; afterwards everything here is
+ * read-only but the cache of contexts. The environment speaks last, unless the system's own policy
+ * is locked.
+ */
+#include "host.h"
+
+#include "audit/writer.h"
+#include "notice.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define GROUPS_MOST 256
+#define TLS_WHY_LEN 256
+
+enum host_status { HOST_UNKNOWN, HOST_READY, HOST_DISABLED, HOST_REFUSES };
+
+static pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int status = HOST_UNKNOWN;
+static struct policy *policy;
+static char refusal[512]; /* why there is none */
+/* Chosen once: programs empty their environment (nginx does, in its workers). */
+static char audit_dir[PATH_MAX];
+static bool audited;
+static char program[PATH_MAX];
+static const char *label;
+static struct tls_context **contexts[2]; /* by role, by rule */
+static _Atomic pid_t known_pid;
+static _Atomic uint64_t next_id;
+/* Loading may look up users and groups, for which libc's modules may open sockets of their own:
+ * those pass. */
+static _Thread_local bool loading __attribute__((tls_model("initial-exec")));
+
+static const char *environment(const char *name)
+{
+	const char *value = secure_getenv(name);
+
+	return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+static void say_errors(const char *path, const struct policy_errors *errors)
+{
+	if (errors->count > 0)
+		snprintf(refusal, sizeof(refusal), "%s:%u: %s%s%s", errors->items[0].file,
+			errors->items[0].line,
+			errors->items[0].key != NULL ? errors->items[0].key : "",
+			errors->items[0].key != NULL ? ": " : "", errors->items[0].message);
+	notice("the policy '%s' cannot be used, so no TCP connection is made (try: seamtls check "
+	       "'%s')",
+		path, path);
+	for (size_t i = 0; i < errors->count; i++) {
+		const struct policy_error *e = &errors->items[i];
+
+		notice("%s:%u: %s%s%s", e->file, e->line, e->key != NULL ? e->key : "",
+			e->key != NULL ? ": " : "", e->message);
+	}
+}
+
+static int load(const char *path, struct policy **out)
+{
+	struct policy_errors errors = { 0 };
+	int r = policy_load(path, out, &errors);
+
+	if (r < 0)
+		say_errors(path != NULL ? path : "built-in", &errors);
+	policy_errors_clear(&errors);
+	return r;
+}
+
+/* A system policy with `locked = yes` is above the environment. 1: there is one, and it is loaded;
+ * 0: none; or -errno. */
+static int load_locked(void)
+{
+	int r;
+
+	if (access(policy_locked_path(), F_OK) != 0)
+		return 0;
+	r = load(policy_locked_path(), &policy);
+	if (r < 0)
+		return r;
+	if (policy->global.locked)
+		return 1;
+	policy_free(policy);
+	policy = NULL;
+	return 0;
+}
+
+static int load_chosen(void)
+{
+	const char *setting = environment("SEAMTLS_POLICY");
+	char *path = NULL;
+	int r = policy_find(setting, &path);
+
+	if (r < 0)
+		snprintf(refusal, sizeof(refusal), "no policy '%s' is found",
+			setting != NULL ? setting : "");
+	if (r < 0)
+		notice("no policy '%s' is found, so no TCP connection is made (SEAMTLS_POLICY is a "
+		       "path, or a name in "
+		       "$XDG_CONFIG_HOME/seamtls or /etc/seamtls)",
+			setting != NULL ? setting : "");
+	else
+		r = load(path, &policy);
+	free(path);
+	return r;
+}
+
+static void find_program(void)
+{
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	program[n > 0 ? n : 0] = '\0';
+	label = environment("SEAMTLS_LABEL");
+}
+
+static enum policy_audit audit_setting(void)
+{
+	return policy != NULL ? policy->global.audit : POLICY_AUDIT_ON;
+}
+
+/* The environment's directory, else the policy's, else the default. false: there is to be no audit.
+ */
+static bool choose_audit_dir(char *dir, size_t len)
+{
+	const char *setting =
+		policy != NULL && policy->global.locked ? NULL : environment("SEAMTLS_AUDIT");
+
+	if (audit_setting() == POLICY_AUDIT_OFF)
+		return false;
+	if (setting != NULL && strcmp(setting, "none") == 0) {
+		if (audit_setting() != POLICY_AUDIT_REQUIRED)
+			return false;
+		setting = NULL;
+	}
+	if (setting == NULL && policy != NULL)
+		setting = policy->global.audit_dir;
+	if (setting == NULL)
+		return audit_default_dir(dir, len) == 0;
+	return (size_t)snprintf(dir, len, "%s", setting) < len;
+}
+
+static bool make_room_for_contexts(void)
+{
+	for (int role = TLS_CLIENT; role <= TLS_SERVER; role++) {
+		contexts[role] = calloc(policy->rule_count + 1, sizeof(struct tls_context *));
+		if (contexts[role] == NULL)
+			return false;
+	}
+	return true;
+}
+
+static enum host_status set_up(void)
+{
+	const char *disable = environment("SEAMTLS_DISABLE");
+	bool off = disable != NULL && strcmp(disable, "1") == 0;
+	int r;
+
+	find_program();
+	atomic_store(&known_pid, getpid());
+	r = load_locked();
+	if (r == 0)
+		r = load_chosen();
+	/* What cannot be loaded cannot say `locked` either; but the system's own policy is above
+	 * the environment. */
+	if (off &&
+		(policy != NULL ? !policy->global.locked : access(policy_locked_path(), F_OK) != 0))
+		return HOST_DISABLED;
+	audited = choose_audit_dir(audit_dir, sizeof(audit_dir));
+	if (r < 0 || !make_room_for_contexts())
+		return HOST_REFUSES;
+	notice_debug(1, "policy: %s, %zu rules", policy->source, policy->rule_count);
+	return HOST_READY;
+}
+
+static int host_status(void)
+{
+	int now = atomic_load_explicit(&status, memory_order_acquire);
+	int saved = errno;
+
+	if (now != HOST_UNKNOWN)
+		return now;
+	if (loading)
+		return HOST_DISABLED;
+	pthread_mutex_lock(&host_lock);
+	now = atomic_load(&status);
+	if (now == HOST_UNKNOWN) {
+		loading = true;
+		now = set_up();
+		loading = false;
+		atomic_store_explicit(&status, now, memory_order_release);
+	}
+	pthread_mutex_unlock(&host_lock);
+	errno = saved;
+	return now;
+}
+
+const struct policy *host_policy(void)
+{
+	return host_status() == HOST_READY ? policy : NULL;
+}
+
+bool host_refuses(void)
+{
+	if (host_status() != HOST_REFUSES)
+		return false;
+	host_audit_open(); /* where the refusal is told */
+	return true;
+}
+
+static size_t fill_query(struct policy_query *query, gid_t *groups)
+{
+	int count = getgroups(GROUPS_MOST, groups);
+
+	query->program = program;
+	query->label = label;
+	query->uid = geteuid();
+	query->gid = getegid();
+	query->groups = groups;
+	query->group_count = count > 0 ? (size_t)count : 0;
+	return query->group_count;
+}
+
+void host_decide(struct policy_query *query, struct policy_decision *out)
+{
+	gid_t groups[GROUPS_MOST];
+	int saved = errno;
+
+	fill_query(query, groups);
+	policy_decide(policy, query, out);
+	query->groups = NULL;
+	errno = saved;
+}
+
+bool host_listener_matters(struct policy_query *query, const struct policy_rule **rule)
+{
+	gid_t groups[GROUPS_MOST];
+	int saved = errno;
+	bool matters;
+
+	fill_query(query, groups);
+	matters = policy_listener_matters(policy, query, rule);
+	query->groups = NULL;
+	errno = saved;
+	return matters;
+}
+
+struct tls_context *host_context(
+	const struct policy_rule *rule, enum tls_role role, char *why, size_t why_len)
+{
+	struct tls_context **context = &contexts[role][rule->index];
+	int saved = errno;
+
+	pthread_mutex_lock(&host_lock);
+	if (*context == NULL && tls_context_new(&rule->tls, role, context, why, why_len) < 0)
+		*context = NULL;
+	pthread_mutex_unlock(&host_lock);
+	errno = saved;
+	return *context;
+}
+
+static int required(int r)
+{
+	return audit_setting() == POLICY_AUDIT_REQUIRED ? r : 0;
+}
+
+static int write_event(struct audit_event *event)
+{
+	if (event->program == NULL)
+		event->program = program;
+	if (event->label == NULL)
+		event->label = label;
+	return audit_write(event);
+}
+
+/* The first event of a process: what its decisions come from. */
+static void tell_policy(void)
+{
+	static _Atomic bool told;
+	struct audit_event event;
+	char reason[PATH_MAX + 64];
+
+	if (atomic_exchange(&told, true))
+		return;
+	audit_event_init(&event, AUDIT_POLICY);
+	if (policy != NULL)
+		snprintf(reason, sizeof(reason), "loaded %s, %zu rules", policy->source,
+			policy->rule_count);
+	else
+		snprintf(reason, sizeof(reason), "refused, so no TCP connection is made: %s",
+			refusal);
+	event.reason = reason;
+	write_event(&event);
+}
+
+int host_audit_open(void)
+{
+	char why[256] = "";
+	int saved = errno, r;
+
+	if (host_status() == HOST_DISABLED)
+		return 0;
+	if (!audited)
+		return required(-ENOENT);
+	r = audit_writer_open(audit_dir, why, sizeof(why));
+	if (r < 0 && why[0] != '\0')
+		notice("%s: connections are %s", why,
+			audit_setting() == POLICY_AUDIT_REQUIRED
+				? "refused, since the policy requires an audit"
+				: "not audited");
+	if (r == 0)
+		tell_policy();
+	errno = saved;
+	return r < 0 ? required(r) : 0;
+}
+
+int host_audit(struct audit_event *event)
+{
+	int saved = errno, r;
+
+	if (host_status() == HOST_DISABLED || !audited)
+		return 0;
+	r = host_audit_open();
+	if (r < 0)
+		return r;
+	r = write_event(event);
+	errno = saved;
+	return r < 0 ? required(r) : 0;
+}
+
+void host_audit_flush(void)
+{
+	int saved = errno;
+
+	if (audit_writer_descriptor() >= 0)
+		audit_writer_flush();
+	errno = saved;
+}
+
+void host_prepare(void)
+{
+	char why[TLS_WHY_LEN];
+
+	if (host_policy() == NULL)
+		return;
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (rule->action != POLICY_TLS)
+			continue;
+		host_audit_open();
+		if ((policy_rule_directions(rule) & POLICY_INBOUND) != 0 &&
+			rule->tls.cert.count > 0)
+			host_context(rule, TLS_SERVER, why, sizeof(why));
+		if ((policy_rule_directions(rule) & POLICY_OUTBOUND) != 0)
+			host_context(rule, TLS_CLIENT, why, sizeof(why));
+	}
+}
+
+uint64_t host_new_id(void)
+{
+	uint64_t id = atomic_load(&next_id), start = 0;
+
+	while (id == 0) {
+		if (getrandom(&start, sizeof(start), 0) != sizeof(start))
+			start = (uint64_t)getpid() << 32 | (uint64_t)(uintptr_t)&start;
+		atomic_compare_exchange_strong(&next_id, &id, start | 1);
+		id = atomic_load(&next_id);
+	}
+	id = atomic_fetch_add(&next_id, 1);
+	return id != 0 ? id : host_new_id();
+}
+
+bool host_is_visitor(void)
+{
+	pid_t known = atomic_load_explicit(&known_pid, memory_order_relaxed);
+
+	return known != 0 && known != getpid();
+}
+
+void host_after_fork(void)
+{
+	pthread_mutex_init(&host_lock, NULL);
+	atomic_store(&known_pid, getpid());
+	atomic_store(&next_id, 0); /* the parent goes on with its own */
+	audit_writer_after_fork();
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The host program, and what applies to it: its policy, its audit, its name. Loaded at its first
+ * TCP socket, once, so that a program without sockets pays nothing.
+ */
+#ifndef SEAMTLS_HOST_H
+#define SEAMTLS_HOST_H
+
+#include "audit/event.h"
+#include "policy/policy.h"
+#include "tls/context.h"
+
+#include <stdbool.h>
+
+/*
+ * The policy, loading it at the first call. NULL: the library is disabled and everything passes; or
+ * it could not be loaded, then host_refuses() is true and every TCP connection is to fail with
+ * EACCES.
+ */
+const struct policy *host_policy(void);
+bool host_refuses(void);
+
+/* Decides over a connection, or what listens there; fills in what the host program is. */
+void host_decide(struct policy_query *query, struct policy_decision *out);
+bool host_listener_matters(struct policy_query *query, const struct policy_rule **rule);
+
+/* The context of a rule in a role, made at the first call. NULL, and in `why` the reason. Owned
+ * here, lives as long as the process. */
+struct tls_context *host_context(
+	const struct policy_rule *rule, enum tls_role role, char *why, size_t why_len);
+
+/*
+ * The program is about to give up privileges, or its root directory: what can be read now is read.
+ * What fails is told when it is needed.
+ */
+void host_prepare(void);
+
+/* Opens the audit log, if there is to be one. 0, or -errno if policy requires an audit and there
+ * can be none. */
+int host_audit_open(void);
+/* Writes the event. 0, or -errno if policy requires it and it could not be written. */
+int host_audit(struct audit_event *event);
+
+/* At the end: what was lost and not told yet. */
+void host_audit_flush(void);
+
+/* An id for a connection: unique on the host as far as 64 random bits can be. Never 0. */
+uint64_t host_new_id(void);
+
+/* The process as it was last seen: differs from getpid() in a vfork child, which may touch nothing
+ * but descriptors. */
+bool host_is_visitor(void);
+void host_after_fork(void);
+
+#endif
