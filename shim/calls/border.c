@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calls/border.h"
+
+#include <errno.h>
+#include <signal.h>
+
+ssize_t errno_return(ssize_t n)
+{
+	if (n >= 0)
+		return n;
+	errno = (int)-n;
+	return -1;
+}
+
+ssize_t errno_return_sent(ssize_t n, int flags)
+{
+	/* Ours never raise it themselves; the program's call would have (send(2), EPIPE). */
+	if (n == -EPIPE && (flags & MSG_NOSIGNAL) == 0)
+		raise(SIGPIPE);
+	return errno_return(n);
+}
+
+bool socket_flags(off_t offset, int flags, int *out)
+{
+	*out = (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0;
+	return offset == -1;
+}
+
+struct conn *mapped_get(int fd)
+{
+	struct conn *conn = conn_get(fd);
+
+	if (conn == NULL || conn_is_mapped(conn))
+		return conn;
+	conn_put(conn);
+	return NULL;
+}
+
+bool is_mapped(int fd)
+{
+	struct conn *conn = mapped_get(fd);
+
+	if (conn != NULL)
+		conn_put(conn);
+	return conn != NULL;
+}

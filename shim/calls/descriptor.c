@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calls/border.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define CLOSE_RANGE_KNOWN (CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
+#endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+static bool is_own(int fd)
+{
+	return fd >= 0 && fd == conn_own_descriptor();
+}
+
+SEAM_EXPORT int close(int fd)
+{
+	struct conn *conn = conn_get(fd);
+	int r;
+
+	if (conn == NULL)
+		return is_own(fd) ? (int)errno_return(-EBADF) : libc.close(fd);
+	r = conn_close(conn, fd);
+	conn_put(conn);
+	return (int)errno_return(r);
+}
+SEAM_ALIAS(__close, close);
+
+/* The kernel's own descriptors in one call, around the one that is the library's. */
+static int close_others(unsigned first, unsigned last, int flags)
+{
+	int own = conn_own_descriptor();
+
+	if (own < 0 || (unsigned)own < first || (unsigned)own > last)
+		return libc.close_range(first, last, flags);
+	if ((unsigned)own > first && libc.close_range(first, (unsigned)own - 1, flags) < 0)
+		return -1;
+	return (unsigned)own < last ? libc.close_range((unsigned)own + 1, last, flags) : 0;
+}
+
+SEAM_EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+	if (first > last || ((unsigned)flags & ~CLOSE_RANGE_KNOWN) != 0)
+		return libc.close_range(first, last, flags);
+	/* What closes is to be closed with its last words; what this process will not share any
+	 * more, too. */
+	conn_close_range(first, last, ((unsigned)flags & CLOSE_RANGE_CLOEXEC) != 0);
+	return close_others(first, last, flags);
+}
+
+SEAM_EXPORT void closefrom(int first)
+{
+	close_range(first > 0 ? (unsigned)first : 0, ~0U, 0);
+}
+
+SEAM_EXPORT int dup(int fd)
+{
+	struct conn *conn = conn_get(fd);
+	int made = libc.dup(fd);
+
+	if (conn == NULL)
+		return made;
+	if (made >= 0)
+		conn_duplicated(conn, fd, made, false);
+	conn_put(conn);
+	return made;
+}
+
+/*
+ * Streams on 0 to 2 go to the kernel from inside libc, so a protected connection cannot be one of
+ * them in this process; a program that is to be executed could not go on with it either. Refused,
+ * for the alternative is plaintext.
+ */
+static bool cannot_carry(struct conn *conn, int fd2)
+{
+	return fd2 >= 0 && fd2 <= STDERR_FILENO && conn_is_mapped(conn);
+}
+
+static int duplicate_to(int fd, int fd2, int flags, bool is_dup3)
+{
+	struct conn *conn = fd != fd2 ? conn_get(fd) : NULL;
+	struct conn *old = fd != fd2 ? conn_get(fd2) : NULL;
+	int r;
+
+	if ((conn != NULL && cannot_carry(conn, fd2)) || is_own(fd2)) {
+		r = (int)errno_return(is_own(fd2) ? -EBADF : -EACCES);
+	} else {
+		/* A bad fd must leave fd2 as it is. */
+		if (old != NULL && libc.fcntl(fd, F_GETFD, 0) >= 0)
+			conn_replaced(fd2);
+		r = is_dup3 ? libc.dup3(fd, fd2, flags) : libc.dup2(fd, fd2);
+		if (r >= 0 && conn != NULL)
+			conn_duplicated(conn, fd, fd2, (flags & O_CLOEXEC) != 0);
+	}
+	if (conn != NULL)
+		conn_put(conn);
+	if (old != NULL)
+		conn_put(old);
+	return r;
+}
+
+SEAM_EXPORT int dup2(int fd, int fd2)
+{
+	return duplicate_to(fd, fd2, 0, false);
+}
+SEAM_ALIAS(__dup2, dup2);
+
+SEAM_EXPORT int dup3(int fd, int fd2, int flags)
+{
+	return duplicate_to(fd, fd2, flags, true);
+}
+
+static int control(struct conn *conn, int fd, int cmd, long arg)
+{
+	int r;
+
+	switch (cmd) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		r = libc.fcntl(fd, cmd, arg);
+		if (r >= 0)
+			conn_duplicated(conn, fd, r, cmd == F_DUPFD_CLOEXEC);
+		return r;
+	case F_GETFD:
+		return conn_is_mapped(conn) ? (conn_close_on_exec(conn, fd) ? FD_CLOEXEC : 0)
+					    : libc.fcntl(fd, cmd, arg);
+	case F_SETFD:
+		conn_set_close_on_exec(conn, fd, (arg & FD_CLOEXEC) != 0);
+		return libc.fcntl(fd, cmd, conn_is_mapped(conn) ? FD_CLOEXEC : arg);
+	case F_SETFL:
+		r = libc.fcntl(fd, cmd, arg);
+		if (r >= 0)
+			conn_set_nonblock(conn, (arg & O_NONBLOCK) != 0);
+		return r;
+	default:
+		return libc.fcntl(fd, cmd, arg);
+	}
+}
+
+static int fcntl_any(int fd, int cmd, long arg)
+{
+	struct conn *conn = conn_get(fd);
+	int r;
+
+	if (conn == NULL)
+		return libc.fcntl(fd, cmd, arg);
+	r = control(conn, fd, cmd, arg);
+	conn_put(conn);
+	return r;
+}
+
+/* The third argument is fetched whether it was passed or not, as libc itself does. */
+SEAM_EXPORT int fcntl(int fd, int cmd, ...)
+{
+	va_list args;
+	long arg;
+
+	va_start(args, cmd);
+	arg = va_arg(args, long);
+	va_end(args);
+	return fcntl_any(fd, cmd, arg);
+}
+SEAM_ALIAS(__fcntl, fcntl);
+
+SEAM_EXPORT int fcntl64(int fd, int cmd, ...)
+{
+	va_list args;
+	long arg;
+
+	va_start(args, cmd);
+	arg = va_arg(args, long);
+	va_end(args);
+	return fcntl_any(fd, cmd, arg);
+}
+
+static int ioctl_mapped(struct conn *conn, int fd, unsigned long request, void *arg)
+{
+	int r;
+
+	switch (request) {
+	case FIONREAD:
+		*(int *)arg = conn_readable_bytes(conn, fd);
+		return 0;
+	case SIOCATMARK:
+		*(int *)arg = 0; /* TLS has no urgent data */
+		return 0;
+	case FIONBIO:
+		r = libc.ioctl(fd, request, arg);
+		if (r == 0)
+			conn_set_nonblock(conn, *(const int *)arg != 0);
+		return r;
+	case FIOCLEX:
+	case FIONCLEX:
+		conn_set_close_on_exec(conn, fd, request == FIOCLEX);
+		return 0;
+	default:
+		return libc.ioctl(fd, request, arg);
+	}
+}
+
+SEAM_EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+	struct conn *conn = mapped_get(fd);
+	va_list args;
+	void *arg;
+	int r;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (conn == NULL)
+		return libc.ioctl(fd, request, arg);
+	r = ioctl_mapped(conn, fd, request, arg);
+	conn_put(conn);
+	return r;
+}
+
+SEAM_EXPORT int sockatmark(int fd)
+{
+	int at_mark;
+
+	return ioctl(fd, SIOCATMARK, &at_mark) < 0 ? -1 : at_mark;
+}

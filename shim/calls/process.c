@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The life of the process: start, fork, exit. Nothing is loaded at the start: that is for the first
+ * TCP socket.
+ */
+#include "calls/border.h"
+
+#include <aio.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static pid_t (*real_fork)(void), (*real_bare_fork)(void);
+
+/* pthread_atfork() sees forks that libc makes by itself (daemon, forkpty), so the work is done
+ * there. */
+static __attribute__((constructor)) void start(void)
+{
+	libc_init();
+	pthread_atfork(conn_before_fork, NULL, conn_in_child);
+	at_quick_exit(conn_at_exit);
+}
+
+/* Other libraries' destructors come after this one, and may still use their descriptors. */
+static __attribute__((destructor)) void end(void)
+{
+	conn_at_exit();
+}
+
+SEAM_EXPORT pid_t fork(void)
+{
+	pid_t pid;
+
+	if (real_fork == NULL)
+		libc_find(&real_fork, "fork");
+	pid = real_fork();
+	if (pid < 0)
+		conn_fork_failed();
+	return pid;
+}
+SEAM_ALIAS(__fork, fork);
+
+/* For signal handlers: without the handlers of pthread_atfork(). */
+SEAM_EXPORT pid_t _Fork(void)
+{
+	pid_t pid;
+
+	if (real_bare_fork == NULL)
+		libc_find(&real_bare_fork, "_Fork");
+	conn_before_fork();
+	pid = real_bare_fork();
+	if (pid == 0)
+		conn_in_child();
+	else if (pid < 0)
+		conn_fork_failed();
+	return pid;
+}
+
+SEAM_EXPORT void _exit(int status)
+{
+	conn_at_exit();
+	libc.exit_now(status);
+}
+
+SEAM_EXPORT void _Exit(int status)
+{
+	conn_at_exit();
+	libc.exit_now(status);
+}
+
+/* --- What would carry plaintext past us */
+
+/* The new program could not go on with the connection; its copy of the descriptor is refused when
+ * it is asked for. */
+SEAM_EXPORT int posix_spawn_file_actions_adddup2(
+	posix_spawn_file_actions_t *actions, int fd, int fd2)
+{
+	return is_mapped(fd) ? EACCES : libc.posix_spawn_file_actions_adddup2(actions, fd, fd2);
+}
+
+/* libc's worker threads would write to the descriptor themselves. */
+SEAM_EXPORT int aio_read(struct aiocb *cb)
+{
+	return is_mapped(cb->aio_fildes) ? (int)errno_return(-EINVAL) : libc.aio_read(cb);
+}
+
+SEAM_EXPORT int aio_write(struct aiocb *cb)
+{
+	return is_mapped(cb->aio_fildes) ? (int)errno_return(-EINVAL) : libc.aio_write(cb);
+}
+
+SEAM_EXPORT int lio_listio(
+	int mode, struct aiocb *const list[restrict], int count, struct sigevent *restrict event)
+{
+	for (int i = 0; i < count; i++)
+		if (list[i] != NULL && list[i]->aio_lio_opcode != LIO_NOP &&
+			is_mapped(list[i]->aio_fildes))
+			return (int)errno_return(-EINVAL);
+	return libc.lio_listio(mode, list, count, event);
+}
+
+/* The same by the names for large files, which are other types of the same shape here. */
+SEAM_EXPORT int aio_read64(struct aiocb64 *cb)
+{
+	return aio_read((struct aiocb *)cb);
+}
+
+SEAM_EXPORT int aio_write64(struct aiocb64 *cb)
+{
+	return aio_write((struct aiocb *)cb);
+}
+
+SEAM_EXPORT int lio_listio64(
+	int mode, struct aiocb64 *const list[restrict], int count, struct sigevent *restrict event)
+{
+	return lio_listio(mode, (struct aiocb *const *)list, count, event);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "calls/border.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool transmit(int fd, const struct iovec *iov, size_t count, int flags, ssize_t *out)
+{
+	struct conn *conn = mapped_get(fd);
+
+	if (conn == NULL)
+		return false;
+	*out = conn_send(conn, fd, iov, count, flags);
+	conn_put(conn);
+	return true;
+}
+
+static bool transmit_one(int fd, const void *buf, size_t len, int flags, ssize_t *out)
+{
+	const struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
+
+	return transmit(fd, &iov, 1, flags, out);
+}
+
+SEAM_EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	if (!transmit_one(fd, buf, len, 0, &n))
+		return libc.write(fd, buf, len);
+	return errno_return_sent(n, 0);
+}
+SEAM_ALIAS(__write, write);
+
+SEAM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+	ssize_t n;
+
+	if (count < 0 || count > IOV_MAX || !transmit(fd, iov, (size_t)count, 0, &n))
+		return libc.writev(fd, iov, count);
+	return errno_return_sent(n, 0);
+}
+
+SEAM_EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+	int as_flags;
+	ssize_t n;
+
+	if (!socket_flags(offset, flags, &as_flags) || count < 0 || count > IOV_MAX ||
+		!transmit(fd, iov, (size_t)count, as_flags, &n))
+		return libc.pwritev2(fd, iov, count, offset, flags);
+	return errno_return_sent(n, 0);
+}
+SEAM_ALIAS(pwritev64v2, pwritev2);
+
+SEAM_EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	ssize_t n;
+
+	if (!transmit_one(fd, buf, len, flags, &n))
+		return libc.send(fd, buf, len, flags);
+	return errno_return_sent(n, flags);
+}
+SEAM_ALIAS(__send, send);
+
+/* MSG_FASTOPEN is connect() and send() in one; the data does not go into the SYN. 0, or why it does
+ * not connect. */
+static int connect_first(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct conn *conn = mapped_get(fd);
+
+	if (conn != NULL) {
+		conn_put(conn);
+		return 0;
+	}
+	return connect(fd, addr, len);
+}
+
+SEAM_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags,
+	__CONST_SOCKADDR_ARG address, socklen_t addr_len)
+{
+	const struct sockaddr *addr = address.__sockaddr__;
+	ssize_t n;
+
+	if ((flags & MSG_FASTOPEN) != 0 && addr != NULL) {
+		if (connect_first(fd, addr, addr_len) < 0)
+			return -1;
+		return send(fd, buf, len, flags & ~MSG_FASTOPEN);
+	}
+	if (!transmit_one(fd, buf, len, flags, &n))
+		return libc.sendto(fd, buf, len, flags, addr, addr_len);
+	return errno_return_sent(n, flags);
+}
+
+static bool any_mapped(const uint8_t *descriptors, size_t len)
+{
+	for (size_t at = 0; at + sizeof(int) <= len; at += sizeof(int)) {
+		int fd;
+
+		memcpy(&fd, descriptors + at, sizeof(fd));
+		if (is_mapped(fd))
+			return true;
+	}
+	return false;
+}
+
+/* SCM_RIGHTS with a protected connection: whoever receives it would send and receive past us. */
+static bool passes_on_mapped(const struct msghdr *msg)
+{
+	const uint8_t *end = (const uint8_t *)msg->msg_control + msg->msg_controllen;
+
+	if (msg->msg_control == NULL)
+		return false;
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(msg); at != NULL;
+		at = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, at)) {
+		if (at->cmsg_len < CMSG_LEN(0) ||
+			at->cmsg_len > (size_t)(end - (const uint8_t *)at))
+			return false; /* the kernel refuses it */
+		if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS &&
+			any_mapped(CMSG_DATA(at), at->cmsg_len - CMSG_LEN(0)))
+			return true;
+	}
+	return false;
+}
+
+SEAM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct msghdr connected;
+	ssize_t n;
+
+	if (msg == NULL || msg->msg_iovlen > IOV_MAX)
+		return libc.sendmsg(fd, msg, flags);
+	if ((flags & MSG_FASTOPEN) != 0 && msg->msg_name != NULL) {
+		if (connect_first(fd, msg->msg_name, msg->msg_namelen) < 0)
+			return -1;
+		connected = *msg;
+		connected.msg_name = NULL;
+		connected.msg_namelen = 0;
+		msg = &connected;
+		flags &= ~MSG_FASTOPEN;
+	}
+	if (transmit(fd, msg->msg_iov, msg->msg_iovlen, flags, &n))
+		return errno_return_sent(n, flags);
+	return passes_on_mapped(msg) ? errno_return(-EACCES) : libc.sendmsg(fd, msg, flags);
+}
+
+/* Whether libc may have all messages at once: none of them connects, or passes descriptors on. */
+static bool are_plain(const struct mmsghdr *msg, unsigned count, int flags)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (msg[i].msg_hdr.msg_controllen > 0)
+			return false;
+	return (flags & MSG_FASTOPEN) == 0;
+}
+
+SEAM_EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
+{
+	unsigned done;
+
+	if (!is_mapped(fd) && are_plain(msg, count, flags))
+		return libc.sendmmsg(fd, msg, count, flags);
+	for (done = 0; done < count; done++) {
+		ssize_t n = sendmsg(fd, &msg[done].msg_hdr, flags);
+
+		if (n < 0)
+			break;
+		msg[done].msg_len = (unsigned)n;
+	}
+	return done > 0 || count == 0 ? (int)done : -1;
+}
+SEAM_ALIAS(__sendmmsg, sendmmsg);
