@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The `seamtls` command: finds the subcommand in commands[] and hands over. What is common to all
+ * subcommands, help and the form of messages, is here too.
+ */
+#include "command.h"
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command commands[] = {
+	{ "run", "[-p POLICY] [-l LABEL] [--] PROGRAM [ARGUMENT...]",
+		"start a program under a policy",
+		"  -p, --policy=POLICY  a policy file, or a NAME for NAME.conf in "
+		"$XDG_CONFIG_HOME/seamtls or /etc/seamtls\n"
+		"  -l, --label=LABEL    a word that rules can match with 'label ='\n"
+		"\nThe program is refused if the library could not be loaded into it, or could not "
+		"see its connections.\n",
+		cmd_run },
+	{ "check", "[--format table|json|csv] [POLICY]",
+		"say what is wrong with a policy, or what it does",
+		"A POLICY is a file, or a NAME for NAME.conf in $XDG_CONFIG_HOME/seamtls or "
+		"/etc/seamtls; "
+		"without one, the\npolicy that a program would get now is checked. Errors are "
+		"FILE:LINE: KEY: "
+		"MESSAGE on standard error.\n",
+		cmd_check },
+	{ "explain", "[OPTION...]", "which rule a connection would get, and why not the others",
+		"  -p, --policy=POLICY      a policy file, or a NAME as in 'seamtls check'\n"
+		"      --direction=WAY      outbound (default) or inbound\n"
+		"      --local=ADDR:PORT    the program's end; either part may be left out\n"
+		"      --remote=ADDR:PORT   the other end\n"
+		"      --host=NAME          the name that the program looked up for it; may be "
+		"repeated\n"
+		"      --program=PATH       its executable\n"
+		"      --user=USER          whom it runs as (default: you)\n"
+		"  -l, --label=LABEL        its SEAMTLS_LABEL\n"
+		"      --format=FORMAT      table (default) or json\n"
+		"\nA condition that asks for what is not given does not hold.\n",
+		cmd_explain },
+	{ "policy", "default", "print the built-in policy", NULL, cmd_policy },
+	{ "log",
+		"[--follow] [--since WHEN] [--event TYPES] [--format FORMAT] [FILTER...] "
+		"[DIRECTORY|FILE...]",
+		"show the audit log: what was protected, refused, or left alone",
+		"      --format=FORMAT        table, json (one object a line) or csv\n"
+		"  -f, --follow               go on as events come\n"
+		"      --since=WHEN           a time like 2025-01-31T12:00:00Z, or 10m, 2h, 1d "
+		"ago\n"
+		"      --event=TYPE[,TYPE]    open, fail, close, pass, deny, observe, policy, "
+		"lost\n"
+		"      --rule=PATTERN         the rule's name\n"
+		"      --program=PATTERN      the executable: its path, or the last part of it\n"
+		"      --peer=ADDRESS[:PORT]  the other side; or a PATTERN for the server's name\n"
+		"      --direction=DIRECTION  inbound or outbound\n"
+		"\nAll filters must hold; of several values for one of them, any. Patterns are "
+		"those "
+		"of the shell.\n"
+		"Without a directory or file: the one that SEAMTLS_AUDIT names, else\n"
+		"/var/log/seamtls for root and $XDG_STATE_HOME/seamtls for others.\n",
+		cmd_log },
+	{ "cert", "[-d DIR] [--client] [--rsa] [--days N] [--force] NAME...",
+		"make a local CA, and certificates for trying things",
+		"  -d, --directory=DIR  where: DIR/ca.pem and ca.key, made if missing, and "
+		"NAME.pem and NAME.key (default: here)\n"
+		"      --client         for clients; otherwise for servers\n"
+		"      --rsa            RSA keys of 2048 bits; otherwise ECDSA, P-256\n"
+		"      --days=N         how long they are valid (default: 397)\n"
+		"      --force          replace certificates that are there; the CA stays\n"
+		"\nA NAME is a host name (*.example.com, too), an IP address or a mail address. "
+		"'localhost' gets 127.0.0.1 and ::1.\n"
+		"Prints the paths of the files that it has made.\n",
+		cmd_cert },
+	{ "help", "[COMMAND]", "what the commands are, or what one of them does", NULL, cmd_help },
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+static const struct command *current; /* NULL until one is found */
+
+static const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static void print_prefix(void)
+{
+	fprintf(stderr, "seamtls%s%s: ", current != NULL ? " " : "",
+		current != NULL ? current->name : "");
+}
+
+int fail(int error, const char *format, ...)
+{
+	va_list args;
+
+	print_prefix();
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	if (error != 0)
+		fprintf(stderr, ": %s", strerror(abs(error)));
+	fputc('\n', stderr);
+	return EXIT_FAILURE;
+}
+
+int usage_hint(void)
+{
+	if (current != NULL)
+		fprintf(stderr, "Try 'seamtls %s --help'.\n", current->name);
+	else
+		fputs("Try 'seamtls --help'.\n", stderr);
+	return EXIT_USAGE;
+}
+
+int usage_error(const char *format, ...)
+{
+	va_list args;
+
+	print_prefix();
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return usage_hint();
+}
+
+static int print_overview(FILE *out)
+{
+	fputs("usage: seamtls COMMAND [ARGUMENT...]\n\n", out);
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		fprintf(out, "  %-8s  %s\n", commands[i].name, commands[i].summary);
+	fputs("\n'seamtls COMMAND --help' tells more about one of them. 'seamtls --version' prints "
+	      "the version.\n",
+		out);
+	return EXIT_SUCCESS;
+}
+
+static int print_help(const struct command *command)
+{
+	printf("usage: seamtls %s %s\n\n%s\n", command->name, command->arguments, command->summary);
+	if (command->details != NULL)
+		printf("\n%s", command->details);
+	return EXIT_SUCCESS;
+}
+
+int usage_help(void)
+{
+	return print_help(current);
+}
+
+int cmd_help(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc == 1)
+		return print_overview(stdout);
+	if (argc > 2)
+		return usage_error("one command at a time");
+	command = command_find(argv[1]);
+	if (command == NULL)
+		return usage_error("unknown command '%s'", argv[1]);
+	return print_help(command);
+}
+
+static bool is_help(const char *arg)
+{
+	return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+static int run(int argc, char **argv)
+{
+	static char title[32];
+
+	if (argc < 2) {
+		print_overview(stderr);
+		return EXIT_USAGE;
+	}
+	if (is_help(argv[1]))
+		return print_overview(stdout);
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("seamtls " SEAMTLS_VERSION);
+		return EXIT_SUCCESS;
+	}
+	current = command_find(argv[1]);
+	if (current == NULL)
+		return usage_error("unknown command '%s'", argv[1]);
+	if (argc > 2 && is_help(argv[2]))
+		return print_help(current);
+	snprintf(title, sizeof title, "seamtls %s", current->name);
+	argv[1] = title; /* getopt_long() begins its messages with it */
+	return current->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+
+	/* A full disk or a closed pipe must not pass for success. */
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return fail(0, "cannot write to standard output");
+	return status;
+}
