@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs programs under seamtls, or, to prove that a test is right, without it.
+
+SEAMTLS_TEST_MODE=native leaves the library away and takes TLS from the peers as well: the same program, the
+same exchange, over plain TCP. A test that fails then is wrong itself. Tests that are about TLS are skipped.
+"""
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from audit import Audit
+from process import Program, free_port
+
+NATIVE = os.environ.get("SEAMTLS_TEST_MODE") == "native"
+RUN_TIMEOUT_S = 60
+PORT_ATTEMPTS = 5
+IN_USE = ("address already in use", "eaddrinuse", "could not bind")
+
+
+def built(*parts):
+    """The path of something that the build made."""
+    root = os.environ.get("SEAMTLS_BUILD")
+    assert root, "set SEAMTLS_BUILD to the build folder (`meson setup build && ninja -C build`), or use tests/run"
+    path = Path(root).resolve().joinpath(*parts)
+    assert path.exists(), f"{path} is not built"
+    return path
+
+
+def need(*programs):
+    """Skips the test where a program that it needs is not installed."""
+    for program in programs:
+        if not shutil.which(program):
+            pytest.skip(f"{program} is not installed")
+
+
+def section(kind, name, keys):
+    title = f'[{kind} "{name}"]' if name else f"[{kind}]"
+    lines = [f"{key} = {value}" for key, value in keys.items() if value is not None]
+    return "\n".join([title, *lines, ""])
+
+
+def rule(direction, port, name=None, action="tls", **keys):
+    """The text of a rule for one port; any profile key may be given too."""
+    port_key = "local_port" if direction == "inbound" else "remote_port"
+    return section("rule", name or f"{direction}-{port}",
+                   {"direction": direction, port_key: port, "action": action, **keys})
+
+
+def versions(version):
+    """The keys that allow one TLS version ("1.2", "1.3"), or all (None)."""
+    return {"min_version": version, "max_version": version} if version else {}
+
+
+class Seam:
+    """Starts programs for one test (or one file of tests) and ends them after it."""
+
+    def __init__(self, pki):
+        self.pki = pki
+        self.covering = not NATIVE
+        self.programs = []
+        self.cleanups = []
+        self.dir = Path(tempfile.mkdtemp(prefix="seamtls-test-"))
+        self.dir.chmod(0o755)
+
+    @property
+    def library(self):
+        return built("shim", "libseamtls.so")
+
+    @property
+    def tool(self):
+        return built("tools", "seamtls")
+
+    def close(self):
+        problems = []
+        for cleanup in [*reversed(self.cleanups), *(p.stop for p in reversed(self.programs))]:
+            try:
+                cleanup()
+            except AssertionError as problem:
+                problems.append(str(problem))
+        problems += self.sanitizer_reports()
+        shutil.rmtree(self.dir)
+        assert not problems, "\n\n".join(problems)
+
+    def sanitizer_reports(self):
+        return [path.read_text(errors="replace")[:6000] for path in self.dir.rglob("sanitizer.*")]
+
+    def make_dir(self, prefix="d", user=None):
+        path = Path(tempfile.mkdtemp(prefix=prefix + "-", dir=self.dir))
+        path.chmod(0o755)
+        if user:
+            shutil.chown(path, user, user)
+        return path
+
+    def policy(self, *sections, **global_keys):
+        """Writes a policy; connections without a rule pass unless global_keys say otherwise."""
+        text = section("global", None, {"default": "pass", **global_keys}) + "\n" + "\n".join(sections)
+        path = self.make_dir("policy") / "policy.conf"
+        path.write_text(text)
+        return path
+
+    def inbound(self, port, cert=None, version=None, **keys):
+        """A rule that makes a server speak TLS on `port`."""
+        cert = cert or self.pki.good
+        return rule("inbound", port, **{"cert": cert.cert, "key": cert.key, **versions(version), **keys})
+
+    def outbound(self, port, version=None, **keys):
+        """A rule that makes a client speak TLS to `port`, trusting the test's CA."""
+        return rule("outbound", port, **{"ca": self.pki.ca, **versions(version), **keys})
+
+    def environment(self, policy, audit_dir, extra):
+        env = {name: value for name, value in os.environ.items() if not name.startswith("SEAMTLS_")}
+        env.update(extra or {})
+        if policy is not None and self.covering:
+            # A sanitizer's runtime has to come before every other library.
+            first = os.environ.get("SEAMTLS_TEST_PRELOAD_FIRST")
+            env["LD_PRELOAD"] = f"{first} {self.library}" if first else str(self.library)
+            env["SEAMTLS_POLICY"] = str(policy)
+            env["SEAMTLS_AUDIT"] = str(audit_dir)
+            if first:
+                log = f"log_path={audit_dir.parent}/sanitizer"
+                env["ASAN_OPTIONS"] = f"detect_leaks=0:verify_asan_link_order=0:{log}"
+                env["UBSAN_OPTIONS"] = f"print_stacktrace=1:{log}"
+        return env
+
+    def start(self, argv, policy=None, env=None, user=None, **options):
+        """Starts a program, under seamtls if a policy is given; fails if the library is not in the process."""
+        directory = self.make_dir("program", user)
+        audit_dir = directory / "audit"
+        audit_dir.mkdir()
+        if user:
+            shutil.chown(audit_dir, user, user)
+        program = Program(argv, directory, env=self.environment(policy, audit_dir, env), user=user, **options)
+        self.programs.append(program)
+        program.covered = policy is not None and self.covering
+        program.audit = Audit(self.tool, audit_dir) if program.covered else None
+        if program.covered:
+            self.check_covered(program)
+        return program
+
+    def check_covered(self, program):
+        """The loader only warns when it cannot preload, so look into the process itself."""
+        program.in_process = False
+
+        def decided():
+            maps = memory_maps(program.pid)
+            program.in_process = str(self.library) in maps
+            return program.in_process or "/libc.so.6" in maps or program.ended()
+
+        program.until(decided, "its libraries were mapped")
+        if not program.in_process:
+            # It may have come and gone already; then what it wrote to the audit is the proof.
+            assert program.ended() and "cannot be preloaded" not in program.stderr, (
+                f"{self.library} is not in the process of {program.story()}")
+
+    def run(self, argv, policy=None, timeout_s=RUN_TIMEOUT_S, status=0, **options):
+        """Runs a program to its end, and expects its exit status to be `status` (None: any)."""
+        program = self.start(argv, policy, **options)
+        program.status = program.wait(timeout_s)
+        if program.covered and not program.in_process:
+            assert program.audit.events(), f"no sign that the library was in the process of {program.story()}"
+        assert status is None or program.status == status, f"expected exit status {status}:\n{program.story()}"
+        return program
+
+    def serve(self, argv, policy=None, ready=None, **options):
+        """
+        Starts a server that has to be told its port: argv(port) is its command, policy(port) its policy.
+        Between finding a free port and the server's bind another may take it; then it is tried again.
+        """
+        for attempt in range(PORT_ATTEMPTS):
+            port = free_port()
+            program = self.start(argv(port), policy(port) if policy else None, **options)
+            try:
+                program.until(lambda: program.listens(port), f"it listened on port {port}")
+            except AssertionError as problem:
+                taken = any(words in str(problem).lower() for words in IN_USE)
+                if not taken or attempt + 1 == PORT_ATTEMPTS:
+                    raise
+                continue
+            program.port = port
+            if ready:
+                ready(program)
+            return program
+        raise AssertionError("not reached")
+
+
+def memory_maps(pid):
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return ""
+
+
+def check_opened(program, count=1, **fields):
+    """The audit of a covered program shows `count` protected connections, opened and closed. Returns the open events."""
+    if not program.covered:
+        return []
+    opened = program.audit.wait("open", count, **fields)
+    program.audit.wait("close", count)
+    assert not program.audit.find("fail"), f"failed connections in the audit:\n{program.audit.text()}"
+    return opened

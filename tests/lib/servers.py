@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers that several files of tests start, under seamtls or not."""
+import sys
+
+PYTHON = sys.executable
+
+# One thread and blocking calls: whoever is silent has its attention, for as long as policy allows.
+BLOCKING_ECHO = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    connection, _ = listener.accept()
+    try:
+        while data := connection.recv(65536):
+            connection.sendall(data)
+    except OSError as error:
+        print(error, flush=True)
+    connection.close()
+"""
+
+ASYNC_ECHO = """
+import asyncio, sys
+async def echo(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError as error:
+        print(error, flush=True)
+    writer.close()
+async def main():
+    server = await asyncio.start_server(echo, "127.0.0.1", int(sys.argv[1]), backlog=2048)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def start_python(seam, source, **keys):
+    """A Python program that takes its port as first argument, under a policy for that port."""
+    return seam.serve(lambda port: [PYTHON, "-c", source, port], lambda port: seam.policy(seam.inbound(port, **keys)))
+
+
+def start_redis(seam, policy=None):
+    folder = seam.make_dir("redis")
+    return seam.serve(
+        lambda port: ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder], policy)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One connection in several processes."""
+from peers import BIG, Echo, connect, content, digest, echo_exchange, start_server
+from seam import check_opened
+from servers import PYTHON, start_python
+
+FORKING_SERVER = """
+import socketserver, sys
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(65536):
+            self.request.sendall(data)
+class Server(socketserver.ForkingTCPServer):
+    allow_reuse_address = True
+Server(("127.0.0.1", int(sys.argv[1])), Echo).serve_forever(0.05)
+"""
+
+PREFORK_SERVER = """
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+for _ in range(2):
+    if os.fork() == 0:
+        break
+while True:
+    connection, _ = listener.accept()
+    while data := connection.recv(65536):
+        connection.sendall(data)
+    connection.close()
+"""
+
+# The parent writes and the child reads, as rsync does; then both write.
+TWO_PROCESSES = """
+import hashlib, os, random, socket, sys
+size = int(sys.argv[2])
+data = random.Random(size).randbytes(size)
+sock = socket.create_connection(("localhost", int(sys.argv[1])))
+child = os.fork()
+if child == 0:
+    got = b""
+    while len(got) < size:
+        part = sock.recv(1 << 20)
+        assert part, f"the stream ended after {len(got)} bytes"
+        got += part
+    assert got == data, "the child read something else than the parent had written"
+    sock.sendall(b"from the child")
+    sock.close()
+    os._exit(0)
+sock.sendall(data)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, "the child failed"
+sock.sendall(b", from the parent")
+want = b"from the child, from the parent"
+got = b""
+while len(got) < len(want):
+    part = sock.recv(100)
+    assert part, got
+    got += part
+assert got == want, got
+print("good")
+"""
+
+
+def check_echo_server(seam, version, source):
+    server = start_python(seam, source, version=version)
+    for _ in range(4):
+        with connect(seam, server.port, version) as sock:
+            assert digest(echo_exchange(sock, content(BIG))) == digest(content(BIG))
+    check_opened(server, 4, version=f"TLSv{version}")
+
+
+def test_fork_for_each_connection(seam, version):
+    check_echo_server(seam, version, FORKING_SERVER)
+
+
+def test_fork_before_accept(seam, version):
+    """Three processes accept from one socket; no two may give the same random, or reuse each other's keys."""
+    check_echo_server(seam, version, PREFORK_SERVER)
+
+
+def test_parent_writes_while_child_reads(seam, version):
+    server = start_server(seam, Echo, version=version)
+    program = seam.run([PYTHON, "-c", TWO_PROCESSES, server.port, 8_000_003], seam.policy(seam.outbound(server.port)))
+    assert program.stdout == b"good\n", program.story()
+    if seam.covering:
+        opened = program.audit.wait("open", 1, version=f"TLSv{version}")
+        assert len(opened) == 1

@@ -1,0 +1,101 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Makes the certificates of the TLS tests in the folder $1: NAME.pem is a chain, NAME.key its key.
+set -eu
+cd "$1"
+exec 2> openssl.log
+
+cat > ca.conf <<END
+[ca]
+default_ca = own
+[own]
+dir = .
+database = index.txt
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+organizationName = optional
+commonName = supplied
+[root]
+basicConstraints = critical,CA:true
+keyUsage = critical,keyCertSign,cRLSign
+[server]
+basicConstraints = CA:false
+subjectAltName = DNS:server.test,DNS:*.wild.test,IP:127.0.0.1,IP:::1
+extendedKeyUsage = serverAuth
+[client]
+basicConstraints = CA:false
+subjectAltName = URI:spiffe://test/client,email:client@test
+extendedKeyUsage = clientAuth
+[plain]
+basicConstraints = CA:false
+END
+
+new_key() { # NAME
+	case $1 in
+	rsa*) openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$1.key" ;;
+	ed*) openssl genpkey -algorithm ED25519 -out "$1.key" ;;
+	p384*) openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out "$1.key" ;;
+	*) openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1.key" ;;
+	esac
+}
+
+root() { # NAME
+	new_key "$1"
+	openssl req -x509 -new -key "$1.key" -subj "/O=seamtls, test/CN=$1" -days 30 -config ca.conf -extensions root -out "$1.pem"
+}
+
+leaf() { # NAME ISSUER EXTENSIONS [from to]
+	new_key "$1"
+	: > index.txt
+	openssl req -new -key "$1.key" -subj "/O=seamtls/CN=$1.test" -out "$1.csr"
+	openssl ca -batch -notext -config ca.conf -cert "$2.pem" -keyfile "$2.key" -extensions "$3" -in "$1.csr" -out "$1.pem" \
+		-startdate "${4:-20200101000000Z}" -enddate "${5:-20991231235959Z}"
+}
+
+touch index.txt
+printf '[req]\ndistinguished_name = dn\n[dn]\n' >> ca.conf
+root ca
+root other-ca
+leaf server ca server
+leaf rsa-server ca server
+leaf ed-server ca server
+leaf p384-server ca server
+leaf expired ca server 20200101000000Z 20200131000000Z
+leaf early ca server 20980101000000Z 20981231000000Z
+leaf client ca client
+leaf rsa-client ca client
+leaf stranger other-ca server
+leaf nameless ca plain
+leaf intermediate ca root
+leaf below intermediate server
+cp below.pem below-alone.pem
+cp below.key below-alone.key
+cat intermediate.pem >> below.pem
+# A certificate that has nothing to do with the first.
+cat server.pem p384-server.pem > sent-along.pem
+cp server.key sent-along.key
+new_key selfsigned
+openssl req -x509 -new -key selfsigned.key -subj /CN=selfsigned.test -days 30 -config ca.conf -extensions server -out selfsigned.pem
+cat ca.pem other-ca.pem > both.pem
+cat server.key server.pem > together.pem
+openssl ec -in server.key -aes128 -passout pass:x -out locked.key
+openssl pkcs8 -topk8 -in server.key -passout pass:x -out locked8.key
+openssl ec -in server.key -out traditional.key
+openssl rsa -in rsa-server.key -traditional -out rsa-traditional.key
+cat expired.pem ca.pem > with-expired.pem
+cat server.pem expired.pem > with-expired-chain.pem
+sed '3s/...$/AAA/;4s/^..../BBBB/;5d' server.pem > broken.pem
+: > empty.pem
+openssl x509 -in server.pem -outform DER -out server.der
+openssl x509 -in ca.pem -outform DER -out ca.der
+mkfifo fifo
+mkdir directory empty-directory
+cp ca.pem directory/one.pem
+cp openssl.log directory/two.txt
+echo nothing > garbage.pem
+for name in server p384-server ca intermediate below-alone; do
+	openssl x509 -in "$name.pem" -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary > "$name.pin"
+done
