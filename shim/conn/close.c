@@ -120,7 +120,7 @@ static bool send_last(struct conn *conn, int fd)
 	if (conn->share->tail.len == 0 || (r < 0 && r != -EAGAIN))
 		return true;
 	sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, LAST_BUFFER_LEN);
-	return conn_flush(conn, fd, MSG_DONTWAIT) != -EAGAIN;
+	return conn_flush(conn, fd) != -EAGAIN;
 }
 
 /* A program that waits in its calls has no loop that could send the rest later. */
@@ -132,7 +132,7 @@ static bool wait_for_room(struct conn *conn, int fd)
 
 	if ((sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0 || sys_poll(&room, 1, &most, NULL) <= 0)
 		return false;
-	return conn_flush(conn, fd, MSG_DONTWAIT) != -EAGAIN;
+	return conn_flush(conn, fd) != -EAGAIN;
 }
 
 static void finish_open(struct conn *conn, int fd)
@@ -284,7 +284,7 @@ int conn_shutdown(struct conn *conn, int fd, int how)
 			/* FIN follows when what is parked has gone. */
 			conn->share->fin_due = true;
 			driver_add(conn);
-			conn_flush(conn, fd, MSG_DONTWAIT);
+			conn_flush(conn, fd);
 			how = how == SHUT_RDWR ? SHUT_RD : -1;
 		}
 	} else if (conn_state(conn) == CONN_ESTABLISHING && how != SHUT_RD) {

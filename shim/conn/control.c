@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Alerts, and what TLS 1.3 sends after the handshake: tickets and KeyUpdates (RFC 8446 4.6, 6).
- * Everything else is refused. Messages may be split over records, so their heads are collected and
- * their bodies skipped.
+ * Alerts, and what TLS 1.3 sends after the handshake: tickets and KeyUpdates (RFC 8446 4.6, 6),
+ * both ways. Everything else is refused. Messages may be split over records, so their heads are
+ * collected and their bodies skipped.
  */
 #include "conn/control.h"
 
 #include "conn/internal.h"
+#include "conn/outlet.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,10 +27,81 @@
 #define ALERT_USER_CANCELED 90
 #define ALERT_NO_RENEGOTIATION 100
 #define LEVEL_WARNING 1
+#define LEVEL_FATAL 2
+
+/* --- Ours */
+
+static int send_control(
+	struct conn *conn, int fd, enum record_type type, const uint8_t *data, size_t len)
+{
+	struct share *share = conn->share;
+	int r = outlet_lock(conn);
+
+	if (r < 0)
+		return r;
+	r = share->send_closed ? -EPIPE : outlet_control(share, fd, type, data, len);
+	share_unlock(&share->send_lock);
+	return r;
+}
+
+static int send_alert(struct conn *conn, int fd, int description)
+{
+	const uint8_t alert[2] = { LEVEL_FATAL, (uint8_t)description };
+
+	conn->share->alert_sent = description;
+	return send_control(conn, fd, RECORD_ALERT, alert, sizeof(alert));
+}
+
+int conn_send_close_notify(struct conn *conn, int fd)
+{
+	static const uint8_t close_notify[2] = { LEVEL_WARNING, ALERT_CLOSE_NOTIFY };
+	struct share *share = conn->share;
+	int r = outlet_lock(conn);
+
+	if (r < 0)
+		return r;
+	if (!share->send_closed) {
+		r = outlet_control(share, fd, RECORD_ALERT, close_notify, sizeof(close_notify));
+		share->send_closed = true;
+		if (share->alert_sent < 0)
+			share->alert_sent = ALERT_CLOSE_NOTIFY;
+	} else {
+		r = outlet_flush(share, fd);
+	}
+	share_unlock(&share->send_lock);
+	return r;
+}
+
+int conn_key_update_locked(struct share *share, int fd)
+{
+	static const uint8_t key_update[KEY_UPDATE_LEN] = { MESSAGE_KEY_UPDATE, 0, 0, 1, 0 };
+	int r = outlet_control(share, fd, RECORD_HANDSHAKE, key_update, sizeof(key_update));
+
+	if (r < 0)
+		return r;
+	share->key_update_due = false;
+	return record_key_update(&share->send_key);
+}
+
+/* The peer has asked for it; if it cannot be now, before the next data. */
+static void answer_key_update(struct conn *conn, int fd)
+{
+	struct share *share = conn->share;
+
+	if (outlet_lock(conn) < 0) {
+		share->key_update_due = true;
+		return;
+	}
+	if (!share->send_closed && conn_key_update_locked(share, fd) < 0)
+		share->key_update_due = true;
+	share_unlock(&share->send_lock);
+}
+
+/* --- The peer's */
 
 static int refuse(struct conn *conn, int fd, int alert, const char *reason)
 {
-	conn_send_alert(conn, fd, alert);
+	send_alert(conn, fd, alert);
 	conn_fail(conn, ECONNRESET, NULL, reason);
 	return -ECONNRESET;
 }
@@ -104,7 +176,7 @@ static int take_key_update(struct conn *conn, int fd, size_t left)
 			conn, fd, ALERT_ILLEGAL_PARAMETER, "the peer sent a malformed KeyUpdate");
 	record_key_update(&share->receive_key);
 	if (answer)
-		conn_update_send_key(conn, fd);
+		answer_key_update(conn, fd);
 	return 0;
 }
 
@@ -157,7 +229,7 @@ static int decline_renegotiation(struct conn *conn, int fd)
 {
 	static const uint8_t no_renegotiation[2] = { LEVEL_WARNING, ALERT_NO_RENEGOTIATION };
 
-	conn_send_control(conn, fd, RECORD_ALERT, no_renegotiation, sizeof(no_renegotiation));
+	send_control(conn, fd, RECORD_ALERT, no_renegotiation, sizeof(no_renegotiation));
 	return 0;
 }
 

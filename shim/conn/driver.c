@@ -212,7 +212,7 @@ static void step(struct conn *conn)
 		conn_establish(conn, fd);
 		return;
 	}
-	if (conn_flush(conn, fd, MSG_DONTWAIT) != -EAGAIN && conn->lingering)
+	if (conn_flush(conn, fd) != -EAGAIN && conn->lingering)
 		conn_linger_end(conn);
 }
 

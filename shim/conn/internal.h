@@ -150,16 +150,16 @@ bool interest_waits_for_peer(struct conn *conn, int epfd);
 void interest_in_child(void);
 
 /* --- send.c */
-/* Seals one control record and sends it, or parks it. The send lock is taken here. 0 or -errno. */
-int conn_send_control(
-	struct conn *conn, int fd, enum record_type type, const uint8_t *data, size_t len);
 /* What is parked goes out as far as it goes. 0: nothing is left; -EAGAIN; or -errno. */
-int conn_flush(struct conn *conn, int fd, int flags);
-int conn_send_close_notify(struct conn *conn, int fd);
-int conn_send_alert(struct conn *conn, int fd, int description);
-/* RFC 8446 4.6.3: a KeyUpdate goes out, or is owed until the next send. */
-void conn_update_send_key(struct conn *conn, int fd);
+int conn_flush(struct conn *conn, int fd);
+/* What was kept until the handshake was done: all of it, before anybody else may send. */
 int conn_send_early(struct conn *conn, int fd, const uint8_t *data, size_t len);
+
+/* --- control.c */
+/* Sealed once; later calls flush what is parked. 0; -EAGAIN; or -errno. */
+int conn_send_close_notify(struct conn *conn, int fd);
+/* RFC 8446 4.6.3, with the send lock held. 0 or -errno. */
+int conn_key_update_locked(struct share *share, int fd);
 
 /* --- receive.c */
 /* Takes control records that come first out of the way. 1: a read would give data, or the end; 0:

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/time.h>
 
 static int lock_for_receive(struct conn *conn)
 {
@@ -50,9 +49,6 @@ static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 /* As the kernel waits in a read: restarted or not, with SO_RCVTIMEO. 0: look again. */
 static int wait_readable(struct conn *conn, int fd)
 {
-	struct timeval timeout = { 0 };
-	socklen_t len = sizeof(timeout);
-	uint64_t deadline_us = 0;
 	uint8_t byte;
 	ssize_t n;
 	int r;
@@ -63,11 +59,7 @@ static int wait_readable(struct conn *conn, int fd)
 	}
 	/* Somebody's handshake may have to go on for this wait to end: perhaps the peer's, in this
 	 * very thread. */
-	if (getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, &len) == 0 &&
-		(timeout.tv_sec != 0 || timeout.tv_usec != 0))
-		deadline_us = sys_monotonic_us() + (uint64_t)timeout.tv_sec * 1000000 +
-			      (uint64_t)timeout.tv_usec;
-	r = driver_wait(fd, POLLIN, deadline_us, NULL);
+	r = driver_wait(fd, POLLIN, sys_deadline_us(fd, SO_RCVTIMEO), NULL);
 	if (r == -EINTR && !sys_signals_interrupt())
 		r = 0;
 	return table_has(fd, conn) ? r : -EBADF;

@@ -1,312 +1,33 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Sending. Up to four records are sealed and given to the kernel in one call, blocking or not as
- * the descriptor is. What the kernel did not take is undone: whole records by stepping the sequence
- * number back, since nothing of them left the process. A record that was cut cannot be undone; its
- * rest is parked and goes first next time, and its last byte is not reported, so that the program
- * comes back for it (DESIGN 5.3). The send lock is held over sealing and sending, for the order on
- * the wire is that of the numbers.
+ * The calls that send: what comes before the handshake is done, waits, and files. Nothing is held
+ * over a wait. What a call does to the records is the outlet's.
  */
 #include "conn/internal.h"
 
+#include "conn/outlet.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define FLIGHT_RECORDS 4
-#define CONTROL_MOST 16
-#define OVERHEAD_MOST 29
-/* A KeyUpdate goes out while there is still room for what is under way. */
-#define KEY_LEFT_LEAST 1024
-#define ALERT_FATAL 2
-#define ALERT_WARNING 1
-#define KEY_UPDATE 24
-
-/* Records that were sealed to be sent together. */
-struct flight {
-	uint64_t first_seq;
-	size_t count, len;              /* records; sealed bytes */
-	size_t plain[FLIGHT_RECORDS];   /* bytes of plaintext in each */
-	size_t ends_at[FLIGHT_RECORDS]; /* in the sealed bytes */
-};
-
-static size_t iov_total(const struct iovec *iov, size_t count)
-{
-	size_t total = 0;
-
-	for (size_t i = 0; i < count; i++)
-		total += iov[i].iov_len;
-	return total;
-}
-
-static uint8_t iov_byte(const struct iovec *iov, size_t count, size_t offset)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (offset < iov[i].iov_len)
-			return ((const uint8_t *)iov[i].iov_base)[offset];
-		offset -= iov[i].iov_len;
-	}
-	return 0;
-}
-
-static int flush_locked(struct share *share, int fd, int flags)
-{
-	while (share->tail.len > 0) {
-		ssize_t n = sys_send(
-			fd, share_bytes_data(&share->tail), share->tail.len, flags & MSG_DONTWAIT);
-
-		if (n < 0)
-			return (int)n;
-		share_bytes_drop(&share->tail, (size_t)n);
-	}
-	if (share->fin_due) {
-		share->fin_due = false;
-		sys_shutdown(fd, SHUT_WR);
-	}
-	return 0;
-}
-
-/* Sealed bytes go out, behind what is parked; what the kernel does not take is parked. */
-static int push(struct share *share, int fd, const uint8_t *sealed, size_t len)
-{
-	ssize_t n = 0;
-
-	if (flush_locked(share, fd, MSG_DONTWAIT) == 0) {
-		n = sys_send(fd, sealed, len, MSG_DONTWAIT);
-		if (n < 0 && n != -EAGAIN)
-			return (int)n;
-	}
-	if (n < 0)
-		n = 0;
-	return share_bytes_put(&share->tail, sealed + n, len - (size_t)n);
-}
-
-static int control_locked(
-	struct share *share, int fd, enum record_type type, const uint8_t *data, size_t len)
-{
-	uint8_t sealed[CONTROL_MOST + OVERHEAD_MOST];
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	ssize_t n = record_seal(&share->send_key, type, &iov, 0, len, sealed);
-
-	return n < 0 ? (int)n : push(share, fd, sealed, (size_t)n);
-}
-
-/* A lock that a killed process left behind: whether its last record went out is not to be known. */
-static int lock_for_send(struct conn *conn)
-{
-	int r = share_lock(&conn->share->send_lock);
-
-	if (r == -EOWNERDEAD) {
-		share_unlock(&conn->share->send_lock);
-		conn_fail(conn, ECONNRESET, NULL,
-			"a process that shared the connection was killed while it sent");
-		return -ECONNRESET;
-	}
-	return r == 0 ? 0 : -EAGAIN; /* a signal handler in the middle of this thread's own send */
-}
-
-int conn_send_control(
-	struct conn *conn, int fd, enum record_type type, const uint8_t *data, size_t len)
-{
-	int r = lock_for_send(conn);
-
-	if (r < 0)
-		return r;
-	r = conn->share->send_closed ? -EPIPE : control_locked(conn->share, fd, type, data, len);
-	share_unlock(&conn->share->send_lock);
-	return r;
-}
-
-int conn_send_alert(struct conn *conn, int fd, int description)
-{
-	const uint8_t alert[2] = { ALERT_FATAL, (uint8_t)description };
-
-	conn->share->alert_sent = description;
-	return conn_send_control(conn, fd, RECORD_ALERT, alert, sizeof(alert));
-}
-
-int conn_send_close_notify(struct conn *conn, int fd)
-{
-	static const uint8_t close_notify[2] = { ALERT_WARNING, 0 };
-	struct share *share = conn->share;
-	int r = lock_for_send(conn);
-
-	if (r < 0)
-		return r;
-	if (!share->send_closed) {
-		r = control_locked(share, fd, RECORD_ALERT, close_notify, sizeof(close_notify));
-		share->send_closed = true;
-		if (share->alert_sent < 0)
-			share->alert_sent = 0;
-	} else {
-		r = flush_locked(share, fd, MSG_DONTWAIT);
-	}
-	share_unlock(&share->send_lock);
-	return r;
-}
-
-static int update_key_locked(struct share *share, int fd)
-{
-	static const uint8_t key_update[5] = { KEY_UPDATE, 0, 0, 1, 0 };
-	int r = control_locked(share, fd, RECORD_HANDSHAKE, key_update, sizeof(key_update));
-
-	if (r < 0)
-		return r;
-	share->key_update_due = false;
-	return record_key_update(&share->send_key);
-}
-
-void conn_update_send_key(struct conn *conn, int fd)
-{
-	struct share *share = conn->share;
-
-	if (lock_for_send(conn) < 0) {
-		share->key_update_due = true;
-		return;
-	}
-	if (!share->send_closed)
-		update_key_locked(share, fd);
-	share_unlock(&share->send_lock);
-}
-
-int conn_flush(struct conn *conn, int fd, int flags)
-{
-	int r = lock_for_send(conn);
-
-	if (r < 0)
-		return r;
-	r = flush_locked(conn->share, fd, flags);
-	share_unlock(&conn->share->send_lock);
-	return r;
-}
-
-static int seal_flight(struct share *share, const struct iovec *iov, size_t offset, size_t total,
-	uint8_t *out, struct flight *flight)
-{
-	flight->first_seq = share->send_key.seq;
-	flight->count = flight->len = 0;
-	while (offset < total && flight->count < FLIGHT_RECORDS) {
-		size_t len = total - offset < RECORD_MAX_PLAINTEXT ? total - offset
-								   : RECORD_MAX_PLAINTEXT;
-		ssize_t n = record_seal(&share->send_key, RECORD_APPLICATION_DATA, iov, offset, len,
-			out + flight->len);
-
-		if (n < 0)
-			return (int)n;
-		flight->len += (size_t)n;
-		flight->plain[flight->count] = len;
-		flight->ends_at[flight->count++] = flight->len;
-		offset += len;
-	}
-	return 0;
-}
-
-/*
- * The kernel took `taken` bytes of the flight, not all. Whole records count, untouched ones are
- * undone, the rest of a cut one is parked. Returns the plaintext that went, a cut record's last
- * byte left out; *cut whether there is one.
- */
-static ssize_t settle_flight(struct share *share, const struct flight *flight,
-	const uint8_t *sealed, size_t taken, bool *cut)
-{
-	size_t whole = 0, begins_at, plain = 0;
-
-	while (flight->ends_at[whole] <= taken)
-		plain += flight->plain[whole++];
-	begins_at = whole > 0 ? flight->ends_at[whole - 1] : 0;
-	*cut = taken > begins_at;
-	share->send_key.seq = flight->first_seq + whole + (*cut ? 1 : 0);
-	if (!*cut)
-		return (ssize_t)plain;
-	if (share_bytes_put(&share->tail, sealed + taken, flight->ends_at[whole] - taken) < 0)
-		return -ENOBUFS;
-	return (ssize_t)(plain + flight->plain[whole] - 1);
-}
-
-static ssize_t send_flights(struct share *share, int fd, const struct iovec *iov, size_t count,
-	size_t done, size_t total, int flags, uint8_t *scratch)
-{
-	while (done < total) {
-		struct flight flight;
-		bool cut;
-		ssize_t n;
-		int r = seal_flight(share, iov, done, total, scratch, &flight);
-
-		if (r < 0)
-			return r;
-		n = sys_send(fd, scratch, flight.len, flags);
-		if (n == (ssize_t)flight.len) {
-			for (size_t i = 0; i < flight.count; i++)
-				done += flight.plain[i];
-			continue;
-		}
-		if (n < 0) {
-			share->send_key.seq = flight.first_seq;
-			return done > 0 ? (ssize_t)done : n;
-		}
-		n = settle_flight(share, &flight, scratch, (size_t)n, &cut);
-		if (n < 0)
-			return n;
-		done += (size_t)n;
-		share->owed = cut;
-		share->owed_byte = cut ? iov_byte(iov, count, done) : 0;
-		return done > 0 ? (ssize_t)done : -EAGAIN;
-	}
-	return (ssize_t)done;
-}
-
-static int before_data(struct share *share, int fd)
-{
-	if (share->send_key.version != RECORD_TLS13)
-		return 0;
-	if (!share->key_update_due && record_key_left(&share->send_key) > KEY_LEFT_LEAST)
-		return 0;
-	return update_key_locked(share, fd);
-}
-
-static ssize_t send_locked(
-	struct share *share, int fd, const struct iovec *iov, size_t count, int flags)
-{
-	size_t total = iov_total(iov, count), done = 0;
-	uint8_t *scratch;
-	ssize_t n;
-	int r;
-
-	if (share->send_closed)
-		return -EPIPE;
-	r = before_data(share, fd);
-	if (r == 0)
-		r = flush_locked(share, fd, flags);
-	if (r < 0)
-		return r;
-	if (total == 0)
-		return 0;
-	if (share->owed) {
-		if (iov_byte(iov, count, 0) != share->owed_byte)
-			return -EBADMSG;
-		share->owed = false;
-		done = 1;
-	}
-	scratch = scratch_get();
-	if (scratch == NULL)
-		return done > 0 ? (ssize_t)done : -ENOBUFS;
-	n = send_flights(
-		share, fd, iov, count, done, total, flags & (MSG_DONTWAIT | MSG_MORE), scratch);
-	scratch_put(scratch);
-	return n;
-}
+/* What is read from a file at a time: as much as one call to the kernel takes. */
+#define FILE_CHUNK (4 * RECORD_MAX_PLAINTEXT)
 
 /* --- Before it is open */
 
 /* RFC 8446 5.1, 4: a handshake record of a plausible length that begins with a ClientHello. */
 static bool is_client_hello(const struct iovec *iov, size_t count)
 {
-	return iov_total(iov, count) > RECORD_HEADER_LEN &&
-	       iov_byte(iov, count, 0) == RECORD_HANDSHAKE && iov_byte(iov, count, 1) == 3 &&
-	       iov_byte(iov, count, 2) <= 4 &&
-	       iov_byte(iov, count, 3) <= RECORD_MAX_PLAINTEXT >> 8 && iov_byte(iov, count, 5) == 1;
+	struct outgoing out;
+
+	outgoing_init(&out, iov, count);
+	return out.total > RECORD_HEADER_LEN && outgoing_byte(&out, 0) == RECORD_HANDSHAKE &&
+	       outgoing_byte(&out, 1) == 3 && outgoing_byte(&out, 2) <= 4 &&
+	       outgoing_byte(&out, 3) <= RECORD_MAX_PLAINTEXT >> 8 && outgoing_byte(&out, 5) == 1;
 }
 
 /* The first bytes on a deferred connection say whether the program speaks TLS itself. */
@@ -380,10 +101,85 @@ static ssize_t get_ready(
 	return r;
 }
 
+/* --- Open */
+
+static bool may_wait(struct conn *conn, int fd, int flags)
+{
+	(void)conn;
+	return (flags & MSG_DONTWAIT) == 0 && (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) == 0;
+}
+
+/* Room in the kernel, perhaps. 0: look again; -EINTR; -EAGAIN: the time is over; -EBADF. */
+static int wait_writable(struct conn *conn, int fd, uint64_t deadline_us)
+{
+	int r = driver_wait(fd, POLLOUT, deadline_us, NULL);
+
+	if (r == -EINTR && !sys_signals_interrupt())
+		r = 0;
+	return table_has(fd, conn) ? r : -EBADF;
+}
+
+static int send_round(struct conn *conn, int fd, struct outgoing *out, int flags)
+{
+	int r = outlet_lock(conn);
+
+	if (r < 0)
+		return r;
+	r = outlet_data(conn, fd, out, flags, may_wait);
+	share_unlock(&conn->share->send_lock);
+	return r;
+}
+
+/* A count is promised: the rest of a record goes first at the next call. */
+static void give_up(struct conn *conn, struct outgoing *out)
+{
+	if (!out->parked || outlet_lock(conn) < 0)
+		return;
+	outlet_give_up(conn->share, out);
+	share_unlock(&conn->share->send_lock);
+}
+
+static int send_open(struct conn *conn, int fd, struct outgoing *out, int flags)
+{
+	uint64_t deadline_us = 0;
+	bool timed = false;
+
+	for (;;) {
+		int r = send_round(conn, fd, out, flags);
+
+		if (r != -EAGAIN || !may_wait(conn, fd, flags))
+			return r;
+		if (!timed)
+			deadline_us = sys_deadline_us(fd, SO_SNDTIMEO);
+		timed = true;
+		r = wait_writable(conn, fd, deadline_us);
+		if (r < 0) {
+			give_up(conn, out);
+			return r;
+		}
+	}
+}
+
+static int send_broken(struct conn *conn, int error)
+{
+	const char *reason =
+		error == -EBADMSG ? "the program did not go on with the byte that a short send had "
+				    "left"
+		: error == -EOVERFLOW
+			? "the cipher's limit of records is reached (RFC 8446, 5.5), and TLS 1.2 "
+			  "cannot change keys"
+			: "no memory for the rest of a record";
+
+	conn_fail(conn, ECONNRESET, NULL, reason);
+	return -ECONNRESET;
+}
+
 ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags)
 {
 	struct share *share = conn->share;
+	struct outgoing out;
 	ssize_t n;
+	int r;
 
 	if ((flags & MSG_OOB) != 0)
 		return -EOPNOTSUPP;
@@ -395,43 +191,38 @@ ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t cou
 	if (conn_state(conn) == CONN_PASSED)
 		return sys_send_iov(fd, iov, count, flags);
 	if (atomic_load_explicit(&share->bytes_out, memory_order_relaxed) == 0) {
-		n = look_at_first_data(conn, iov, count);
-		if (n < 0)
-			return n;
+		r = look_at_first_data(conn, iov, count);
+		if (r < 0)
+			return r;
 	}
-	n = lock_for_send(conn);
-	if (n < 0)
-		return n;
-	n = send_locked(share, fd, iov, count, flags);
-	share_unlock(&share->send_lock);
-	if (n > 0)
-		atomic_fetch_add_explicit(&share->bytes_out, (uint64_t)n, memory_order_relaxed);
-	if (n == -EBADMSG || n == -EOVERFLOW) {
-		conn_fail(conn, ECONNRESET, NULL,
-			n == -EBADMSG ? "the program did not go on with the byte that a short send "
-					"had left"
-				      : "the cipher's limit of records is reached (RFC 8446, 5.5), "
-					"and TLS 1.2 cannot change keys");
-		return -ECONNRESET;
-	}
-	return n;
+	outgoing_init(&out, iov, count);
+	r = send_open(conn, fd, &out, flags);
+	atomic_fetch_add_explicit(&share->bytes_out, out.done, memory_order_relaxed);
+	if (r == -EBADMSG || r == -EOVERFLOW || r == -ENOTRECOVERABLE)
+		return send_broken(conn, r);
+	return out.done > 0 ? (ssize_t)out.done : r;
+}
+
+int conn_flush(struct conn *conn, int fd)
+{
+	int r = outlet_lock(conn);
+
+	if (r < 0)
+		return r;
+	r = outlet_flush(conn->share, fd);
+	share_unlock(&conn->share->send_lock);
+	return r;
 }
 
 int conn_send_early(struct conn *conn, int fd, const uint8_t *data, size_t len)
 {
-	struct share *share = conn->share;
-	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	uint8_t *scratch = scratch_get();
-	struct flight flight;
-	int r = -ENOBUFS;
+	int r = outlet_lock(conn);
 
-	if (scratch != NULL) {
-		r = seal_flight(share, &iov, 0, len, scratch, &flight);
-		if (r == 0)
-			r = push(share, fd, scratch, flight.len);
-		atomic_fetch_add(&share->bytes_out, len);
-	}
-	scratch_put(scratch);
+	if (r < 0)
+		return r;
+	r = outlet_all(conn->share, fd, data, len);
+	share_unlock(&conn->share->send_lock);
+	atomic_fetch_add(&conn->share->bytes_out, len);
 	return r;
 }
 
@@ -456,9 +247,7 @@ ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t l
 	size_t done = 0;
 
 	while (buf != NULL && done < len) {
-		size_t ask = len - done < FLIGHT_RECORDS * RECORD_MAX_PLAINTEXT
-				     ? len - done
-				     : FLIGHT_RECORDS * RECORD_MAX_PLAINTEXT;
+		size_t ask = len - done < FILE_CHUNK ? len - done : FILE_CHUNK;
 		struct iovec iov = { .iov_base = buf };
 
 		n = read_file(in, buf, ask, at);

@@ -73,6 +73,7 @@ struct share {
 	bool owed; /* the last byte of a cut record was not reported: the next send begins with it
 		    */
 	uint8_t owed_byte;
+	pid_t owed_by;       /* whose short send that was */
 	bool send_closed;    /* close_notify is sealed */
 	bool fin_due;        /* ... and FIN follows as soon as what is parked has gone */
 	bool abortive;       /* SO_LINGER of 0 s: close() is to be a reset */

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/time.h>
 
 /* -1 with errno becomes -errno, and errno what it was. */
 static ssize_t settle(ssize_t n, int saved)
@@ -119,6 +120,18 @@ static uint64_t clock_us(clockid_t clock)
 uint64_t sys_monotonic_us(void)
 {
 	return clock_us(CLOCK_MONOTONIC);
+}
+
+uint64_t sys_deadline_us(int fd, int name)
+{
+	struct timeval timeout = { 0 };
+	socklen_t len = sizeof(timeout);
+	int saved = errno;
+	int r = (int)settle(libc.getsockopt(fd, SOL_SOCKET, name, &timeout, &len), saved);
+
+	if (r < 0 || (timeout.tv_sec == 0 && timeout.tv_usec == 0))
+		return 0;
+	return sys_monotonic_us() + (uint64_t)timeout.tv_sec * 1000000 + (uint64_t)timeout.tv_usec;
 }
 
 uint64_t sys_realtime_us(void)

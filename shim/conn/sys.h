@@ -31,6 +31,9 @@ int sys_epoll_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data);
 int sys_queued(int fd); /* FIONREAD: bytes of ciphertext in the kernel */
 
 uint64_t sys_monotonic_us(void);
+/* When a call that begins now gives up by the socket's SO_RCVTIMEO or SO_SNDTIMEO (`name`),
+ * monotonic; 0: never. */
+uint64_t sys_deadline_us(int fd, int name);
 uint64_t sys_realtime_us(void);
 
 /* Whether a signal that interrupts a call should end it: some handler is installed without

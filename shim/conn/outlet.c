@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Up to four records are sealed and given to the kernel in one call. What it did not take is
+ * undone: whole records by stepping the sequence number back, since nothing of them left the
+ * process. A record that was cut cannot be undone; its rest is parked and goes first next time. A
+ * program that will not wait is told one byte less, so that it comes back for it (DESIGN 5.3). The
+ * send lock is held over sealing and sending, for the order on the wire is that of the numbers.
+ */
+#include "conn/outlet.h"
+
+#include "conn/internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FLIGHT_RECORDS 4
+#define CONTROL_MOST 16
+#define OVERHEAD_MOST 29
+/* A KeyUpdate goes out while there is still room for what is under way. */
+#define KEY_LEFT_LEAST 1024
+
+/* Records that were sealed to be sent together. */
+struct flight {
+	uint64_t first_seq;
+	size_t count, len;              /* records; sealed bytes */
+	size_t plain[FLIGHT_RECORDS];   /* bytes of plaintext in each */
+	size_t ends_at[FLIGHT_RECORDS]; /* in the sealed bytes */
+};
+
+void outgoing_init(struct outgoing *out, const struct iovec *iov, size_t count)
+{
+	*out = (struct outgoing){ .iov = iov, .count = count };
+	for (size_t i = 0; i < count; i++)
+		out->total += iov[i].iov_len;
+}
+
+uint8_t outgoing_byte(const struct outgoing *out, size_t offset)
+{
+	for (size_t i = 0; i < out->count; i++) {
+		if (offset < out->iov[i].iov_len)
+			return ((const uint8_t *)out->iov[i].iov_base)[offset];
+		offset -= out->iov[i].iov_len;
+	}
+	return 0;
+}
+
+int outlet_lock(struct conn *conn)
+{
+	int r = share_lock(&conn->share->send_lock);
+
+	if (r == 0)
+		return 0;
+	if (r != -EOWNERDEAD)
+		return -EAGAIN;
+	/* Whether the last record of the process that was killed went out is not to be known. */
+	share_unlock(&conn->share->send_lock);
+	conn_fail(conn, ECONNRESET, NULL,
+		"a process that shared the connection was killed while it sent");
+	return -ECONNRESET;
+}
+
+int outlet_flush(struct share *share, int fd)
+{
+	while (share->tail.len > 0) {
+		ssize_t n =
+			sys_send(fd, share_bytes_data(&share->tail), share->tail.len, MSG_DONTWAIT);
+
+		if (n < 0)
+			return (int)n;
+		share_bytes_drop(&share->tail, (size_t)n);
+	}
+	if (share->fin_due) {
+		share->fin_due = false;
+		sys_shutdown(fd, SHUT_WR);
+	}
+	return 0;
+}
+
+/* Sealed bytes go out, behind what is parked; what the kernel does not take is parked. */
+static int push(struct share *share, int fd, const uint8_t *sealed, size_t len)
+{
+	ssize_t n = 0;
+
+	if (outlet_flush(share, fd) == 0) {
+		n = sys_send(fd, sealed, len, MSG_DONTWAIT);
+		if (n < 0 && n != -EAGAIN)
+			return (int)n;
+	}
+	if (n < 0)
+		n = 0;
+	return share_bytes_put(&share->tail, sealed + n, len - (size_t)n);
+}
+
+int outlet_control(
+	struct share *share, int fd, enum record_type type, const uint8_t *data, size_t len)
+{
+	uint8_t sealed[CONTROL_MOST + OVERHEAD_MOST];
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	ssize_t n = record_seal(&share->send_key, type, &iov, 0, len, sealed);
+
+	return n < 0 ? (int)n : push(share, fd, sealed, (size_t)n);
+}
+
+static int seal_flight(
+	struct share *share, const struct outgoing *out, uint8_t *sealed, struct flight *flight)
+{
+	size_t offset = out->done;
+
+	flight->first_seq = share->send_key.seq;
+	flight->count = flight->len = 0;
+	while (offset < out->total && flight->count < FLIGHT_RECORDS) {
+		size_t left = out->total - offset;
+		size_t len = left < RECORD_MAX_PLAINTEXT ? left : RECORD_MAX_PLAINTEXT;
+		ssize_t n = record_seal(&share->send_key, RECORD_APPLICATION_DATA, out->iov, offset,
+			len, sealed + flight->len);
+
+		if (n < 0)
+			return (int)n;
+		flight->len += (size_t)n;
+		flight->plain[flight->count] = len;
+		flight->ends_at[flight->count++] = flight->len;
+		offset += len;
+	}
+	return 0;
+}
+
+/* Of a flight of which not all went: the records that went whole, and whether the next was cut. */
+static size_t records_taken(const struct flight *flight, size_t taken, bool *cut)
+{
+	size_t whole = 0;
+
+	while (flight->ends_at[whole] <= taken)
+		whole++;
+	*cut = taken > (whole > 0 ? flight->ends_at[whole - 1] : 0);
+	return whole;
+}
+
+static int park(struct share *share, struct outgoing *out, const struct flight *flight,
+	const uint8_t *sealed, size_t taken, size_t records)
+{
+	int r = share_bytes_put(&share->tail, sealed + taken, flight->ends_at[records - 1] - taken);
+
+	out->parked = true;
+	out->seq = flight->first_seq + records;
+	return r < 0 ? -ENOTRECOVERABLE : 0; /* half a record is with the peer */
+}
+
+/*
+ * The kernel took `taken` bytes of the flight, not all. A record that was cut is parked, and if the
+ * caller waits anyway those behind it that fit, so that they need not be sealed again; the others
+ * are undone.
+ */
+static int part_taken(struct conn *conn, int fd, struct outgoing *out, const struct flight *flight,
+	const uint8_t *sealed, size_t taken, int flags,
+	bool (*waits)(struct conn *conn, int fd, int flags))
+{
+	struct share *share = conn->share;
+	bool cut;
+	size_t end = records_taken(flight, taken, &cut);
+	bool stays = cut && waits(conn, fd, flags);
+	int r = 0;
+
+	end += cut ? 1 : 0;
+	while (stays && end < flight->count && flight->ends_at[end] - taken <= SHARE_BUFFER_LEN)
+		end++;
+	share->send_key.seq = flight->first_seq + end;
+	if (cut)
+		r = park(share, out, flight, sealed, taken, end);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < end; i++)
+		out->done += flight->plain[i];
+	if (cut && !stays)
+		outlet_give_up(share, out);
+	return -EAGAIN;
+}
+
+void outlet_give_up(struct share *share, struct outgoing *out)
+{
+	/* Sealed since: somebody has sent, and what was parked went before that. */
+	if (!out->parked || share->tail.len == 0 || share->send_key.seq != out->seq)
+		return;
+	out->parked = false;
+	out->done--;
+	share->owed = true;
+	share->owed_byte = outgoing_byte(out, out->done);
+	share->owed_by = getpid();
+}
+
+static int send_flights(struct conn *conn, int fd, struct outgoing *out, int flags, uint8_t *sealed,
+	bool (*waits)(struct conn *conn, int fd, int flags))
+{
+	struct share *share = conn->share;
+
+	while (out->done < out->total) {
+		struct flight flight;
+		int r = seal_flight(share, out, sealed, &flight);
+		ssize_t n = 0;
+
+		if (r == 0)
+			n = sys_send(fd, sealed, flight.len, (flags & MSG_MORE) | MSG_DONTWAIT);
+		if (r < 0 || n < 0) {
+			share->send_key.seq = flight.first_seq;
+			return r < 0 ? r : (int)n;
+		}
+		if ((size_t)n < flight.len)
+			return part_taken(conn, fd, out, &flight, sealed, (size_t)n, flags, waits);
+		for (size_t i = 0; i < flight.count; i++)
+			out->done += flight.plain[i];
+	}
+	return 0;
+}
+
+/* RFC 8446 4.6.3, 5.5: a new key before the limit of the old one, or because the peer asked. */
+static int renew_key(struct share *share, int fd)
+{
+	if (share->send_key.version != RECORD_TLS13)
+		return 0;
+	if (!share->key_update_due && record_key_left(&share->send_key) > KEY_LEFT_LEAST)
+		return 0;
+	return conn_key_update_locked(share, fd);
+}
+
+/* What a process was told to come back for is its own affair: another's bytes go first. */
+static int take_owed(struct share *share, struct outgoing *out)
+{
+	if (out->begun)
+		return 0;
+	out->begun = true;
+	if (!share->owed || share->owed_by != getpid())
+		return 0;
+	if (outgoing_byte(out, 0) != share->owed_byte)
+		return -EBADMSG;
+	share->owed = false;
+	out->done = 1;
+	return 0;
+}
+
+int outlet_data(struct conn *conn, int fd, struct outgoing *out, int flags,
+	bool (*waits)(struct conn *conn, int fd, int flags))
+{
+	struct share *share = conn->share;
+	uint8_t *scratch;
+	int r;
+
+	if (share->send_closed && (out->done < out->total || out->total == 0))
+		return -EPIPE;
+	r = outlet_flush(share, fd);
+	if (r == 0)
+		r = renew_key(share, fd);
+	if (r == 0 && out->total > 0)
+		r = take_owed(share, out);
+	if (r < 0 || out->done == out->total)
+		return r;
+	scratch = scratch_get();
+	if (scratch == NULL)
+		return -ENOBUFS;
+	r = send_flights(conn, fd, out, flags, scratch, waits);
+	scratch_put(scratch);
+	return r;
+}
+
+int outlet_all(struct share *share, int fd, const uint8_t *data, size_t len)
+{
+	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	uint8_t *scratch = scratch_get();
+	struct outgoing out;
+	struct flight flight;
+	int r = -ENOBUFS;
+
+	outgoing_init(&out, &iov, 1);
+	if (scratch != NULL)
+		r = seal_flight(share, &out, scratch, &flight);
+	if (r == 0)
+		r = push(share, fd, scratch, flight.len);
+	scratch_put(scratch);
+	return r;
+}
