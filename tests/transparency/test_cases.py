@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""
+The numbered cases of what a program can do with a connection: each is run over plain TCP and, under the library,
+with a peer that speaks TLS, and both have to see the same. SEAMTLS_FAMILY picks one cases_FAMILY.c.
+"""
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from audit import Audit
+from seam import NATIVE, built
+
+FAMILIES = [os.environ["SEAMTLS_FAMILY"]] if "SEAMTLS_FAMILY" in os.environ else [
+    path.stem.removeprefix("cases_") for path in sorted(Path(__file__).parent.glob("cases_*.c"))]
+CONTROL_FDS = (900, 901)
+RUN_TIMEOUT_S = 60
+VERSIONS = ["plain"] if NATIVE else ["1.2", "1.3"]
+HUNG = -signal.SIGALRM
+
+
+def program(family):
+    return built("tests", "transparency", f"cases_{family}")
+
+
+def listed():
+    """Each case with each of its roles and modes; and what it says under the library, if that differs on purpose."""
+    for family in FAMILIES:
+        lines = subprocess.run([program(family), "--list"], check=True, text=True, capture_output=True).stdout
+        for line in lines.splitlines():
+            number, name, roles, modes, covered, because = line.split("\t")
+            assert bool(covered) == bool(because), f"{name}: a difference needs its reason"
+            for role in roles.split():
+                for mode in modes.split():
+                    yield pytest.param(family, name, role, mode, covered.replace("\\n", "\n"),
+                                       id=f"{family}-{number}-{name}-{role}-{mode}")
+
+
+class Lab:
+    """The peers, and runs of cases with them."""
+
+    def __init__(self, seam):
+        self.seam = seam
+        self.path = seam.dir / "peer"
+        cert = seam.pki.good
+        self.server = seam.start([built("tests", "transparency", "peer"), self.path, cert.cert, cert.key, seam.pki.ca])
+        self.server.until(self.path.exists, "the peer's socket was there")
+        self.policies = {version: seam.policy(seam.inbound("1-65535", version=version),
+                                              seam.outbound("1-65535", version=version))
+                         for version in ("1.2", "1.3")}
+        self.plain = {}
+
+    def control(self, mode, number):
+        """A descriptor to a new peer, by its number."""
+        with socket.socket(socket.AF_UNIX) as door:
+            door.connect(str(self.path))
+            door.sendall(f"mode {mode}\n".encode())
+            os.dup2(door.fileno(), number)
+
+    def run(self, argv, version):
+        """The transcript, and the audit's directory, of one run."""
+        directory = self.seam.make_dir("run")
+        (directory / "audit").mkdir()
+        env = self.seam.environment(self.policies.get(version), directory / "audit", None)
+        for number in CONTROL_FDS:
+            self.control(version, number)
+        child = subprocess.Popen(argv, env=env, pass_fds=CONTROL_FDS, stdin=subprocess.DEVNULL, process_group=0,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+        for number in CONTROL_FDS:
+            os.close(number)
+        try:
+            out, err = child.communicate(timeout=RUN_TIMEOUT_S)
+        finally:
+            try:
+                os.killpg(child.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        where = f"{' '.join(map(str, argv))}, {version}"
+        assert child.returncode != HUNG, f"{where} hung after:\n{out}{err}"
+        assert child.returncode == 0, f"{where} ended with {child.returncode} after:\n{out}{err}"
+        assert not err, f"{where} said on standard error:\n{err}\nafter:\n{out}"
+        return out, directory / "audit"
+
+    def run_plain(self, argv):
+        key = tuple(argv)
+        if key not in self.plain:
+            self.plain[key] = self.run(argv, "plain")[0]
+        return self.plain[key]
+
+
+@pytest.fixture(scope="module")
+def lab(shared):
+    return Lab(shared)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("family, name, role, mode, covered", listed())
+def test_case(lab, family, name, role, mode, covered, version):
+    argv = [str(program(family)), name, role, mode]
+    plain = lab.run_plain(argv)
+    if NATIVE:
+        return
+    transcript, audit_dir = lab.run(argv, version)
+    audit = Audit(lab.seam.tool, audit_dir)
+    assert transcript == (covered or plain), f"the audit:\n{audit.text()}"
+    assert audit.find("open", version=f"TLSv{version}"), f"nothing was protected:\n{audit.text()}"
