@@ -106,6 +106,7 @@ struct policy_global {
 	char *audit_dir; /* NULL: the built-in place, see audit_default_dir() */
 	bool locked;
 	bool strict;
+	bool cover_children; /* programs with an environment built anew are covered too */
 };
 
 struct policy {

@@ -35,6 +35,7 @@ struct hostent;
 	X(int, accept, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))           \
 	X(int, accept4, (int fd, struct sockaddr *addr, socklen_t *len, int flags),                \
 		(fd, addr, len, flags))                                                            \
+	X(int, getsockname, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))      \
 	X(int, getpeername, (int fd, struct sockaddr *addr, socklen_t *len), (fd, addr, len))      \
 	X(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len),             \
 		(fd, level, name, value, len))                                                     \
@@ -135,6 +136,28 @@ struct hostent;
 	X(int, vdprintf, (int fd, const char *format, va_list args), (fd, format, args))           \
 	X(int, posix_spawn_file_actions_adddup2,                                                   \
 		(posix_spawn_file_actions_t * actions, int fd, int fd2), (actions, fd, fd2))       \
+	X(int, posix_spawn_file_actions_destroy, (posix_spawn_file_actions_t * actions),           \
+		(actions))                                                                         \
+	X(int, posix_spawn,                                                                        \
+		(pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,         \
+			const posix_spawnattr_t *attributes, char *const argv[],                   \
+			char *const envp[]),                                                       \
+		(pid, path, actions, attributes, argv, envp))                                      \
+	X(int, posix_spawnp,                                                                       \
+		(pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions,         \
+			const posix_spawnattr_t *attributes, char *const argv[],                   \
+			char *const envp[]),                                                       \
+		(pid, path, actions, attributes, argv, envp))                                      \
+	X(int, system, (const char *command), (command))                                           \
+	X(FILE *, popen, (const char *command, const char *mode), (command, mode))                 \
+	X(int, execve, (const char *path, char *const argv[], char *const envp[]),                 \
+		(path, argv, envp))                                                                \
+	X(int, execvpe, (const char *file, char *const argv[], char *const envp[]),                \
+		(file, argv, envp))                                                                \
+	X(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))        \
+	X(int, execveat,                                                                           \
+		(int dir, const char *path, char *const argv[], char *const envp[], int flags),    \
+		(dir, path, argv, envp, flags))                                                    \
 	X(int, aio_read, (struct aiocb * cb), (cb))                                                \
 	X(int, aio_write, (struct aiocb * cb), (cb))                                               \
 	X(int, lio_listio,                                                                         \

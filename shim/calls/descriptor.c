@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calls/border.h"
+#include "calls/streams.h"
+#include "conn/relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +31,7 @@ SEAM_EXPORT int close(int fd)
 	if (conn == NULL)
 		return is_own(fd) ? (int)errno_return(-EBADF) : libc.close(fd);
 	r = conn_close(conn, fd);
+	streams_release(fd);
 	conn_put(conn);
 	return (int)errno_return(r);
 }
@@ -61,6 +64,37 @@ SEAM_EXPORT void closefrom(int first)
 	close_range(first > 0 ? (unsigned)first : 0, ~0U, 0);
 }
 
+/*
+ * Streams on 0 to 2 go to the kernel from inside libc, and programs are executed with them; and a
+ * vfork child copies a descriptor for no other reason than to execute something with it. So what
+ * comes there is an end of a relay.
+ */
+static bool is_for_others(struct conn *conn, int fd, int number)
+{
+	if (number < 0 || !conn_is_mapped(conn))
+		return false;
+	return number <= STDERR_FILENO || conn_is_visited(conn, fd);
+}
+
+/* A copy that the kernel has put on a number of its choice. */
+static int copied(struct conn *conn, int fd, int made, bool close_on_exec)
+{
+	int r;
+
+	if (made < 0)
+		return made;
+	if (!is_for_others(conn, fd, made)) {
+		conn_duplicated(conn, fd, made, close_on_exec);
+		return made;
+	}
+	r = relay_onto(conn, fd, made);
+	if (r < 0)
+		libc.close(made);
+	else if (close_on_exec)
+		libc.fcntl(made, F_SETFD, FD_CLOEXEC);
+	return (int)errno_return(r);
+}
+
 SEAM_EXPORT int dup(int fd)
 {
 	struct conn *conn = conn_get(fd);
@@ -68,37 +102,41 @@ SEAM_EXPORT int dup(int fd)
 
 	if (conn == NULL)
 		return made;
-	if (made >= 0)
-		conn_duplicated(conn, fd, made, false);
+	made = copied(conn, fd, made, false);
 	conn_put(conn);
 	return made;
 }
 
-/*
- * Streams on 0 to 2 go to the kernel from inside libc, so a protected connection cannot be one of
- * them in this process; a program that is to be executed could not go on with it either. Refused,
- * for the alternative is plaintext.
- */
-static bool cannot_carry(struct conn *conn, int fd2)
+static int duplicate_mapped(struct conn *conn, int fd, int fd2, int flags)
 {
-	return fd2 >= 0 && fd2 <= STDERR_FILENO && conn_is_mapped(conn);
+	int r = relay_onto(conn, fd, fd2);
+
+	if (r >= 0 && (flags & O_CLOEXEC) != 0)
+		libc.fcntl(fd2, F_SETFD, FD_CLOEXEC);
+	return (int)errno_return(r);
 }
 
 static int duplicate_to(int fd, int fd2, int flags, bool is_dup3)
 {
 	struct conn *conn = fd != fd2 ? conn_get(fd) : NULL;
 	struct conn *old = fd != fd2 ? conn_get(fd2) : NULL;
+	bool hand_on = conn != NULL && is_for_others(conn, fd, fd2);
 	int r;
 
-	if ((conn != NULL && cannot_carry(conn, fd2)) || is_own(fd2)) {
-		r = (int)errno_return(is_own(fd2) ? -EBADF : -EACCES);
+	if (is_own(fd2)) {
+		r = (int)errno_return(-EBADF);
 	} else {
 		/* A bad fd must leave fd2 as it is. */
-		if (old != NULL && libc.fcntl(fd, F_GETFD, 0) >= 0)
+		if (old != NULL && old != conn && libc.fcntl(fd, F_GETFD, 0) >= 0)
 			conn_replaced(fd2);
-		r = is_dup3 ? libc.dup3(fd, fd2, flags) : libc.dup2(fd, fd2);
-		if (r >= 0 && conn != NULL)
+		if (hand_on && (flags & ~O_CLOEXEC) == 0)
+			r = duplicate_mapped(conn, fd, fd2, flags);
+		else
+			r = is_dup3 ? libc.dup3(fd, fd2, flags) : libc.dup2(fd, fd2);
+		if (r >= 0 && conn != NULL && !hand_on)
 			conn_duplicated(conn, fd, fd2, (flags & O_CLOEXEC) != 0);
+		if (r >= 0)
+			streams_release(fd2);
 	}
 	if (conn != NULL)
 		conn_put(conn);
@@ -125,14 +163,13 @@ static int control(struct conn *conn, int fd, int cmd, long arg)
 	switch (cmd) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		r = libc.fcntl(fd, cmd, arg);
-		if (r >= 0)
-			conn_duplicated(conn, fd, r, cmd == F_DUPFD_CLOEXEC);
-		return r;
+		return copied(conn, fd, libc.fcntl(fd, cmd, arg), cmd == F_DUPFD_CLOEXEC);
 	case F_GETFD:
 		return conn_is_mapped(conn) ? (conn_close_on_exec(conn, fd) ? FD_CLOEXEC : 0)
 					    : libc.fcntl(fd, cmd, arg);
 	case F_SETFD:
+		if ((arg & FD_CLOEXEC) == 0 && conn_is_visited(conn, fd))
+			return relay_onto(conn, fd, fd) < 0 ? (int)errno_return(-EACCES) : 0;
 		conn_set_close_on_exec(conn, fd, (arg & FD_CLOEXEC) != 0);
 		return libc.fcntl(fd, cmd, conn_is_mapped(conn) ? FD_CLOEXEC : arg);
 	case F_SETFL:
@@ -199,6 +236,8 @@ static int ioctl_mapped(struct conn *conn, int fd, unsigned long request, void *
 		return r;
 	case FIOCLEX:
 	case FIONCLEX:
+		if (request == FIONCLEX && conn_is_visited(conn, fd))
+			return relay_onto(conn, fd, fd) < 0 ? (int)errno_return(-EACCES) : 0;
 		conn_set_close_on_exec(conn, fd, request == FIOCLEX);
 		return 0;
 	default:

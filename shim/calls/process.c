@@ -3,7 +3,9 @@
  * The life of the process: start, fork, exit. Nothing is loaded at the start: that is for the first
  * TCP socket.
  */
+#include "calls/process.h"
 #include "calls/border.h"
+#include "calls/environment.h"
 
 #include <aio.h>
 #include <errno.h>
@@ -13,13 +15,21 @@
 
 static pid_t (*real_fork)(void), (*real_bare_fork)(void);
 
+static void in_child(void)
+{
+	conn_in_child();
+	spawn_in_child();
+}
+
 /* pthread_atfork() sees forks that libc makes by itself (daemon, forkpty), so the work is done
  * there. */
 static __attribute__((constructor)) void start(void)
 {
 	libc_init();
-	pthread_atfork(conn_before_fork, NULL, conn_in_child);
+	environment_learn();
+	pthread_atfork(conn_before_fork, NULL, in_child);
 	at_quick_exit(conn_at_exit);
+	conn_inherit();
 }
 
 /* Other libraries' destructors come after this one, and may still use their descriptors. */
@@ -51,7 +61,7 @@ SEAM_EXPORT pid_t _Fork(void)
 	conn_before_fork();
 	pid = real_bare_fork();
 	if (pid == 0)
-		conn_in_child();
+		in_child();
 	else if (pid < 0)
 		conn_fork_failed();
 	return pid;
@@ -70,14 +80,6 @@ SEAM_EXPORT void _Exit(int status)
 }
 
 /* --- What would carry plaintext past us */
-
-/* The new program could not go on with the connection; its copy of the descriptor is refused when
- * it is asked for. */
-SEAM_EXPORT int posix_spawn_file_actions_adddup2(
-	posix_spawn_file_actions_t *actions, int fd, int fd2)
-{
-	return is_mapped(fd) ? EACCES : libc.posix_spawn_file_actions_adddup2(actions, fd, fd2);
-}
 
 /* libc's worker threads would write to the descriptor themselves. */
 SEAM_EXPORT int aio_read(struct aiocb *cb)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calls/border.h"
+#include "calls/rights.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -95,37 +96,6 @@ SEAM_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	return errno_return_sent(n, flags);
 }
 
-static bool any_mapped(const uint8_t *descriptors, size_t len)
-{
-	for (size_t at = 0; at + sizeof(int) <= len; at += sizeof(int)) {
-		int fd;
-
-		memcpy(&fd, descriptors + at, sizeof(fd));
-		if (is_mapped(fd))
-			return true;
-	}
-	return false;
-}
-
-/* SCM_RIGHTS with a protected connection: whoever receives it would send and receive past us. */
-static bool passes_on_mapped(const struct msghdr *msg)
-{
-	const uint8_t *end = (const uint8_t *)msg->msg_control + msg->msg_controllen;
-
-	if (msg->msg_control == NULL)
-		return false;
-	for (struct cmsghdr *at = CMSG_FIRSTHDR(msg); at != NULL;
-		at = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, at)) {
-		if (at->cmsg_len < CMSG_LEN(0) ||
-			at->cmsg_len > (size_t)(end - (const uint8_t *)at))
-			return false; /* the kernel refuses it */
-		if (at->cmsg_level == SOL_SOCKET && at->cmsg_type == SCM_RIGHTS &&
-			any_mapped(CMSG_DATA(at), at->cmsg_len - CMSG_LEN(0)))
-			return true;
-	}
-	return false;
-}
-
 SEAM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct msghdr connected;
@@ -144,7 +114,7 @@ SEAM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	}
 	if (transmit(fd, msg->msg_iov, msg->msg_iovlen, flags, &n))
 		return errno_return_sent(n, flags);
-	return passes_on_mapped(msg) ? errno_return(-EACCES) : libc.sendmsg(fd, msg, flags);
+	return rights_pass_mapped(msg) ? rights_send(fd, msg, flags) : libc.sendmsg(fd, msg, flags);
 }
 
 /* Whether libc may have all messages at once: none of them connects, or passes descriptors on. */

@@ -6,6 +6,7 @@
 #include "conn/internal.h"
 
 #include "conn/names.h"
+#include "conn/relay.h"
 #include "libc.h"
 #include "notice.h"
 
@@ -13,6 +14,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static _Atomic uint64_t listening[65536 / 64]; /* ports that this process has listened on */
 
@@ -136,6 +139,60 @@ static int admit(int fd, const struct sockaddr_storage *peer, socklen_t peer_len
 	default:
 		return decision.rule != NULL ? report_decision(AUDIT_PASS, &query, &decision, NULL)
 					     : 0;
+	}
+}
+
+/* --- Connections that were there before the program */
+
+static bool same_socket(int a, int b)
+{
+	struct stat at, bt;
+	int saved = errno;
+	bool same = fstat(a, &at) == 0 && fstat(b, &bt) == 0 && at.st_dev == bt.st_dev &&
+		    at.st_ino == bt.st_ino;
+
+	errno = saved;
+	return same;
+}
+
+static bool is_tcp_connection(int fd, struct sockaddr_storage *peer, socklen_t *len)
+{
+	int saved = errno;
+	int r = libc.getpeername(fd, (struct sockaddr *)peer, len);
+
+	errno = saved;
+	return r == 0 && (peer->ss_family == AF_INET || peer->ss_family == AF_INET6) &&
+	       socket_is_tcp(fd);
+}
+
+static void inherit(int fd, const struct sockaddr_storage *peer, socklen_t len)
+{
+	struct conn *conn;
+	int r = admit(fd, peer, len, 0);
+
+	/* A number has to stay what it is, so what policy denies is a connection at its end. */
+	if (r != 0)
+		sys_shutdown(fd, SHUT_RDWR);
+	conn = r == 0 ? conn_get(fd) : NULL;
+	if (conn == NULL)
+		return;
+	for (int other = fd + 1; other <= STDERR_FILENO; other++)
+		if (same_socket(fd, other))
+			conn_duplicated(conn, fd, other, false);
+	conn_set_nonblock(conn, (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0);
+	if (relay_in_place(conn, fd) < 0)
+		sys_shutdown(fd, SHUT_RDWR);
+	conn_put(conn);
+}
+
+void conn_inherit(void)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		struct sockaddr_storage peer;
+		socklen_t len = sizeof(peer);
+
+		if (is_tcp_connection(fd, &peer, &len) && (host_policy() != NULL || host_refuses()))
+			inherit(fd, &peer, len);
 	}
 }
 

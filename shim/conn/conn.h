@@ -35,6 +35,10 @@ int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen
 /* Credentials and audit of what listens on fd are loaded. 0, or -EACCES when they cannot be. */
 int conn_listen(int fd);
 
+/* At the start of the process: TCP connections on 0 to 2, which inetd and service managers hand on,
+ * are decided about as if they had just been accepted. */
+void conn_inherit(void);
+
 /* accept4() with everything that policy says. The new descriptor or -errno. */
 int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
 
@@ -75,6 +79,15 @@ int conn_setsockopt(
 int conn_getpeername(struct conn *conn);
 
 int conn_epoll_ctl(struct conn *conn, int epfd, int op, int fd, struct epoll_event *event);
+
+/* In a vfork child: fd is still the connection that the parent has there. What the child does with
+ * it is for the program that it will execute. */
+bool conn_is_visited(struct conn *conn, int fd);
+/* Before a child is made that executes a program: what is handed on to it on purpose. */
+void conn_before_spawn(void);
+/* Before and, if it comes back, after exec(). The count of `watches`. */
+size_t conn_before_exec(int *watches, size_t most);
+void conn_exec_failed(const int *watches, size_t count);
 
 /* Process events. */
 void conn_before_fork(void);

@@ -48,7 +48,7 @@ bool socket_address(int fd, bool peer, struct policy_address *out)
 	socklen_t len = sizeof(addr);
 	int saved = errno;
 	int r = peer ? libc.getpeername(fd, (struct sockaddr *)&addr, &len)
-		     : getsockname(fd, (struct sockaddr *)&addr, &len);
+		     : libc.getsockname(fd, (struct sockaddr *)&addr, &len);
 
 	errno = saved;
 	memset(out, 0, sizeof(*out));

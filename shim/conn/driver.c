@@ -376,3 +376,10 @@ void driver_in_child(void)
 		driver_remove(conn);
 	}
 }
+
+void driver_in_relay(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	list = NULL;
+	atomic_store(&active, 0);
+}

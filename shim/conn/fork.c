@@ -54,6 +54,24 @@ void conn_in_child(void)
 	each_connection(forked);
 }
 
+void conn_in_relay(struct conn *conn, int fd)
+{
+	host_after_fork();
+	table_in_child();
+	table_reduce(fd);
+	names_in_child();
+	share_process_forked();
+	driver_in_relay();
+	interest_in_child();
+	atomic_store(&conn->fd, fd);
+	atomic_store(&conn->descriptors, 1);
+	atomic_store(&conn->driven, false);
+	atomic_store(&conn->watched, false);
+	conn->interests = NULL; /* of sets that are not here */
+	conn->relayed = true;
+	forked(conn);
+}
+
 void conn_fork_failed(void)
 {
 	each_connection(unhold);

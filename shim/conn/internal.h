@@ -50,6 +50,9 @@ struct conn {
 	bool early_allowed;  /* TCP would take what is sent now, so it is kept */
 	bool self_connected; /* the peer listens in this process: nobody may wait for its handshake
 			      */
+	bool relayed;        /* this process is its relay */
+	_Atomic uint32_t
+		relays_seen; /* share->relays_begun, when this process last let them go first */
 	bool lingering; /* closed by the program, bytes are still to go; the descriptor is ours */
 	struct interest *interests;
 
@@ -73,7 +76,12 @@ unsigned table_high(void);
 struct conn *table_next(int *fd);
 bool table_kept_on_exec(int fd);
 void table_keep_on_exec(int fd, bool keep);
+/* ... because the program has cleared FD_CLOEXEC on purpose; and whether there may be any such. */
+bool table_handed_on(int fd);
+bool table_any_handed_on(void);
 void table_in_child(void);
+/* In a relay: all entries but this one are another process's. */
+void table_reduce(int fd);
 
 /* --- states */
 static inline enum conn_state conn_state(const struct conn *conn)
@@ -134,6 +142,7 @@ void driver_start_deferred(int epfd);
 /* ... and one that it polls for `events`. */
 void driver_start_if_deferred(struct conn *conn, short events);
 void driver_in_child(void);
+void driver_in_relay(void); /* nothing of the list is this process's */
 /* What closed connections still have to send gets a bounded time at exit. */
 void driver_finish(uint64_t deadline_us);
 
@@ -183,6 +192,10 @@ bool self_listens(uint16_t port);
 void conn_name_ends(struct conn *conn, int fd);
 bool socket_is_tcp(int fd);
 bool socket_address(int fd, bool peer, struct policy_address *out);
+
+/* --- fork.c */
+/* The process has become the relay of this connection, which is its only one. */
+void conn_in_relay(struct conn *conn, int fd);
 
 /* --- report.c */
 void report_open(struct conn *conn, const struct tls_result *result);

@@ -90,7 +90,7 @@ void report_open(struct conn *conn, const struct tls_result *result)
 	if (conn->role == TLS_SERVER && conn->rule->tls.client_auth == POLICY_CLIENT_NONE)
 		event.verify = NULL;
 	event.resumed = result->resumed;
-	event.plane = "user";
+	event.plane = conn->relayed ? "relay" : "user";
 	event.handshake_us = sys_monotonic_us() - conn->started_us;
 	notice_debug(1, "open: %s -> %s, rule '%s', %s %s", conn->local, conn->remote,
 		conn->rule->name, event.version != NULL ? event.version : "?",
@@ -129,7 +129,7 @@ void report_close(struct conn *conn, const char *reason)
 
 	audit_event_init(&event, AUDIT_CLOSE);
 	fill_conn(&event, conn);
-	event.plane = "user";
+	event.plane = conn->relayed ? "relay" : "user";
 	event.bytes_in = atomic_load(&share->bytes_in);
 	event.bytes_out = atomic_load(&share->bytes_out);
 	event.duration_us = sys_monotonic_us() - share->created_us;

@@ -16,6 +16,8 @@
 
 /* What is read from a file at a time: as much as one call to the kernel takes. */
 #define FILE_CHUNK (4 * RECORD_MAX_PLAINTEXT)
+#define RELAYS_MOST_US 100000
+#define RELAYS_LOOK_NS 500000
 
 /* --- Before it is open */
 
@@ -160,6 +162,25 @@ static int send_open(struct conn *conn, int fd, struct outgoing *out, int flags)
 	}
 }
 
+/*
+ * What a program that was handed the connection has written before it ended may still be with its
+ * relay, and was written before what this process writes after having waited for it.
+ */
+static void let_relays_go_first(struct conn *conn)
+{
+	struct share *share = conn->share;
+	uint64_t until_us = sys_monotonic_us() + RELAYS_MOST_US;
+	uint32_t begun = atomic_load(&share->relays_begun);
+
+	while (!conn->relayed && atomic_load(&share->relays_done) < begun &&
+		sys_monotonic_us() < until_us) {
+		const struct timespec soon = { .tv_nsec = RELAYS_LOOK_NS };
+
+		sys_poll(NULL, 0, &soon, NULL);
+	}
+	atomic_store(&conn->relays_seen, begun);
+}
+
 static int send_broken(struct conn *conn, int error)
 {
 	const char *reason =
@@ -195,6 +216,9 @@ ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t cou
 		if (r < 0)
 			return r;
 	}
+	if (atomic_load_explicit(&share->relays_begun, memory_order_relaxed) !=
+		atomic_load_explicit(&conn->relays_seen, memory_order_relaxed))
+		let_relays_go_first(conn);
 	outgoing_init(&out, iov, count);
 	r = send_open(conn, fd, &out, flags);
 	atomic_fetch_add_explicit(&share->bytes_out, out.done, memory_order_relaxed);

@@ -244,19 +244,38 @@ static void unhold(struct share *share, pid_t pid)
 		atomic_fetch_sub(&share->more_holders, 1);
 }
 
+bool share_has_others(struct share *share)
+{
+	pid_t self = getpid();
+
+	forget_dead_holders(share);
+	for (int i = 0; i < SHARE_HOLDERS; i++) {
+		pid_t pid = atomic_load(&share->holder[i]);
+
+		if (pid == HOLDER_FORKING || (pid != 0 && pid != self && (pid & HOLDER_LEFT) == 0))
+			return true;
+	}
+	return atomic_load(&share->more_holders) != 0;
+}
+
 bool share_leave(struct share *share)
 {
 	pid_t self = getpid();
 
 	replace_holder(share, self, self | HOLDER_LEFT);
-	forget_dead_holders(share);
-	for (int i = 0; i < SHARE_HOLDERS; i++) {
-		pid_t pid = atomic_load(&share->holder[i]);
+	return !share_has_others(share);
+}
 
-		if (pid == HOLDER_FORKING || (pid != 0 && (pid & HOLDER_LEFT) == 0))
-			return false;
-	}
-	return atomic_load(&share->more_holders) == 0;
+void share_forget(struct share *share, pid_t pid)
+{
+	replace_holder(share, pid, 0);
+}
+
+void share_return(struct share *share)
+{
+	pid_t self = getpid();
+
+	replace_holder(share, self | HOLDER_LEFT, self);
 }
 
 bool share_release(struct share *share)

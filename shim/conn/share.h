@@ -47,6 +47,8 @@ struct share {
 	_Atomic pid_t holder[SHARE_HOLDERS];
 	_Atomic uint32_t more_holders; /* beyond the array: counted, not known */
 	_Atomic bool nonblock;         /* O_NONBLOCK as last set through us */
+	_Atomic bool relay_reads;      /* an end of a relay is somebody's standard input */
+	_Atomic uint32_t relays_begun, relays_done;
 	uint64_t id;
 	uint64_t created_us; /* monotonic */
 	_Atomic uint64_t bytes_in, bytes_out;
@@ -91,6 +93,12 @@ struct share *share_new(void);
  * one ends the connection towards the peer. The share stays valid for calls that are still running.
  */
 bool share_leave(struct share *share);
+/* Another process has no descriptors of it any more, though it lives. */
+void share_forget(struct share *share, pid_t pid);
+/* Undoes share_leave(). */
+void share_return(struct share *share);
+/* Whether another process has descriptors of it. */
+bool share_has_others(struct share *share);
 /* This process will not touch it again. Returns true if none will: the caller then calls
  * share_free(). */
 bool share_release(struct share *share);

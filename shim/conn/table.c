@@ -14,6 +14,7 @@
 
 #define TABLE_LEN (1U << 20)
 #define KEEP_ON_EXEC 1U /* the program did not ask for FD_CLOEXEC */
+#define HAND_ON 2U      /* ... and has said so: it is for the next program */
 
 struct entry {
 	_Atomic(struct conn *) conn;
@@ -22,6 +23,7 @@ struct entry {
 
 static _Atomic(struct entry *) table; /* NULL until the first entry */
 static _Atomic unsigned high;         /* one above the highest number ever entered */
+static _Atomic bool any_handed_on;
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct conn *pool; /* free ones */
 
@@ -194,7 +196,32 @@ void table_keep_on_exec(int fd, bool keep)
 	struct entry *entry = entry_at(fd);
 
 	if (entry != NULL)
-		atomic_store(&entry->flags, keep ? KEEP_ON_EXEC : 0);
+		atomic_store(&entry->flags, keep ? KEEP_ON_EXEC | HAND_ON : 0);
+	if (entry != NULL && keep)
+		atomic_store(&any_handed_on, true);
+}
+
+bool table_any_handed_on(void)
+{
+	return atomic_load_explicit(&any_handed_on, memory_order_relaxed);
+}
+
+bool table_handed_on(int fd)
+{
+	struct entry *entry = entry_at(fd);
+
+	return entry != NULL && (atomic_load(&entry->flags) & HAND_ON) != 0;
+}
+
+void table_reduce(int fd)
+{
+	struct entry *entry;
+
+	for (unsigned other = 0; other < table_high(); other++) {
+		entry = entry_at((int)other);
+		if ((int)other != fd)
+			atomic_store(&entry->conn, NULL);
+	}
 }
 
 void table_in_child(void)

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the calls layer itself has to see to in a forked child. */
+#ifndef SEAMTLS_CALLS_PROCESS_H
+#define SEAMTLS_CALLS_PROCESS_H
+
+void spawn_in_child(void);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * libc's own streams go to the kernel from inside libc, where nothing of ours sees it. A protected
+ * connection that is on number 0, 1 or 2 by itself (a program that had closed them was given the
+ * number) must not be reached that way: the stream finds its descriptor closed.
+ */
+#ifndef SEAMTLS_CALLS_STREAMS_H
+#define SEAMTLS_CALLS_STREAMS_H
+
+/* fd may have become a protected connection: call it with any new descriptor. */
+void streams_hold(int fd);
+/* fd is something else from here on. */
+void streams_release(int fd);
+
+#endif
