@@ -35,11 +35,20 @@ SEAM_EXPORT ssize_t read(int fd, void *buf, size_t len)
 }
 SEAM_ALIAS(__read, read);
 
+/* Whether there is room for a byte; without, readv(2) waits for nothing, as read(2) does. */
+static bool has_room(const struct iovec *iov, int count)
+{
+	for (int i = 0; i < count && count <= IOV_MAX; i++)
+		if (iov[i].iov_len > 0)
+			return true;
+	return false;
+}
+
 SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
 	ssize_t n;
 
-	if (count <= 0 || count > IOV_MAX || !receive(fd, iov, (size_t)count, 0, &n))
+	if (!has_room(iov, count) || !receive(fd, iov, (size_t)count, 0, &n))
 		return libc.readv(fd, iov, count);
 	return errno_return(n);
 }
@@ -49,7 +58,7 @@ SEAM_EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t of
 	int as_flags;
 	ssize_t n;
 
-	if (!socket_flags(offset, flags, &as_flags) || count <= 0 || count > IOV_MAX ||
+	if (!socket_flags(offset, flags, &as_flags) || !has_room(iov, count) ||
 		!receive(fd, iov, (size_t)count, as_flags, &n))
 		return libc.preadv2(fd, iov, count, offset, flags);
 	return errno_return(n);
