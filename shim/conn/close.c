@@ -147,6 +147,8 @@ static void finish_open(struct conn *conn, int fd)
 	}
 	sent = send_last(conn, fd);
 	conn_drain(conn, fd);
+	if (conn_state(conn) != CONN_OPEN) /* what was drained was its end, and reported */
+		return;
 	if (sent || wait_for_room(conn, fd))
 		report_close(conn, NULL);
 	else

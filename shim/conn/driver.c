@@ -204,7 +204,7 @@ void batch_add_list(struct batch *batch, bool set)
 
 static void step(struct conn *conn)
 {
-	int fd = atomic_load(&conn->fd);
+	int fd = atomic_load(&conn->fd), r;
 
 	if (fd < 0)
 		return;
@@ -212,8 +212,12 @@ static void step(struct conn *conn)
 		conn_establish(conn, fd);
 		return;
 	}
-	if (conn_flush(conn, fd) != -EAGAIN && conn->lingering)
+	r = conn_flush(conn, fd);
+	if (r != -EAGAIN && conn->lingering)
 		conn_linger_end(conn);
+	else if (r < 0 && r != -EAGAIN)
+		/* The kernel says it once; it is for the program's own next call. */
+		atomic_store(&conn->share->send_error, -r);
 }
 
 /* Handshakes whose time is over fail by being stepped. */

@@ -77,6 +77,8 @@ static int answer_int(int value, void *out, socklen_t *len)
 
 static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
 {
+	int error;
+
 	conn_establish(conn, fd);
 	switch (conn_state(conn)) {
 	case CONN_FAILED:
@@ -87,7 +89,8 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
 	case CONN_ESTABLISHING:
 		return answer_int(0, value, len);
 	default:
-		return 1;
+		error = atomic_exchange(&conn->share->send_error, 0);
+		return error != 0 ? answer_int(error, value, len) : 1;
 	}
 }
 

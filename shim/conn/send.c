@@ -123,8 +123,12 @@ static int wait_writable(struct conn *conn, int fd, uint64_t deadline_us)
 
 static int send_round(struct conn *conn, int fd, struct outgoing *out, int flags)
 {
-	int r = outlet_lock(conn);
+	int r = 0;
 
+	if (atomic_load_explicit(&conn->share->send_error, memory_order_relaxed) != 0)
+		r = -atomic_exchange(&conn->share->send_error, 0);
+	if (r == 0)
+		r = outlet_lock(conn);
 	if (r < 0)
 		return r;
 	r = outlet_data(conn, fd, out, flags, may_wait);
@@ -195,6 +199,16 @@ static int send_broken(struct conn *conn, int error)
 	return -ECONNRESET;
 }
 
+/* As in the kernel, an error after a part was sent is for the next call. */
+static ssize_t result_of(struct share *share, const struct outgoing *out, int r)
+{
+	if (out->done == 0)
+		return r;
+	if (r < 0 && r != -EAGAIN && r != -EINTR && r != -EBADF)
+		atomic_store(&share->send_error, -r);
+	return (ssize_t)out->done;
+}
+
 ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags)
 {
 	struct share *share = conn->share;
@@ -224,7 +238,7 @@ ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t cou
 	atomic_fetch_add_explicit(&share->bytes_out, out.done, memory_order_relaxed);
 	if (r == -EBADMSG || r == -EOVERFLOW || r == -ENOTRECOVERABLE)
 		return send_broken(conn, r);
-	return out.done > 0 ? (ssize_t)out.done : r;
+	return result_of(share, &out, r);
 }
 
 int conn_flush(struct conn *conn, int fd)
