@@ -13,7 +13,7 @@
 #define CONTROL_FD 900 /* and the next, for a second peer: see test_cases.py */
 #define PEERS 2
 #define LINE_MOST 1024
-#define HANG_S 30
+#define HANG_S 20
 
 struct peer {
 	char got[LINE_MOST * 4];
@@ -192,6 +192,26 @@ void hear_peer(void)
 
 	say("peer: %s: %s", sent, next_answer());
 	errno = saved;
+}
+
+void tell_peer_now(const char *format, ...)
+{
+	char line[LINE_MOST];
+	va_list args;
+
+	va_start(args, format);
+	command(line, "", format, args);
+	va_end(args);
+}
+
+const char *await_peer(void)
+{
+	return next_answer();
+}
+
+void forget_peer_bytes(void)
+{
+	peer->sent = peer->received = 0;
 }
 
 /* --- Connections */

@@ -78,6 +78,11 @@ const char *ask_peer(const char *format, ...) __attribute__((format(printf, 1, 2
  */
 void tell_peer_later(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void hear_peer(void);
+/* The command is for now, await_peer() gives the answer. */
+void tell_peer_now(const char *format, ...) __attribute__((format(printf, 1, 2)));
+const char *await_peer(void);
+/* The next connection begins at the stream's first byte. */
+void forget_peer_bytes(void);
 
 /* --- Connections */
 /* A connection of this run's role and mode, the handshake done at both ends. */

@@ -3,6 +3,7 @@
 The numbered cases of what a program can do with a connection: each is run over plain TCP and, under the library,
 with a peer that speaks TLS, and both have to see the same. SEAMTLS_FAMILY picks one cases_FAMILY.c.
 """
+import difflib
 import os
 import signal
 import socket
@@ -78,10 +79,9 @@ class Lab:
                 os.killpg(child.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        where = f"{' '.join(map(str, argv))}, {version}"
-        assert child.returncode != HUNG, f"{where} hung after:\n{out}{err}"
-        assert child.returncode == 0, f"{where} ended with {child.returncode} after:\n{out}{err}"
-        assert not err, f"{where} said on standard error:\n{err}\nafter:\n{out}"
+        if child.returncode != 0 or err:
+            became = "hung" if child.returncode == HUNG else f"ended with {child.returncode}"
+            pytest.fail(f"{' '.join(argv)}, {version}: {became} after:\n{out}{err}", pytrace=False)
         return out, directory / "audit"
 
     def run_plain(self, argv):
@@ -105,5 +105,9 @@ def test_case(lab, family, name, role, mode, covered, version):
         return
     transcript, audit_dir = lab.run(argv, version)
     audit = Audit(lab.seam.tool, audit_dir)
-    assert transcript == (covered or plain), f"the audit:\n{audit.text()}"
+    if transcript != (covered or plain):
+        difference = difflib.unified_diff((covered or plain).splitlines(), transcript.splitlines(),
+                                          "expected", "seen", lineterm="", n=20)
+        told = [f"audit: {event['event']} {event.get('reason', '')}" for event in audit.events()]
+        pytest.fail("\n".join([*difference, *told]), pytrace=False)
     assert audit.find("open", version=f"TLSv{version}"), f"nothing was protected:\n{audit.text()}"
