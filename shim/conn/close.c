@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -278,9 +279,18 @@ int conn_own_descriptor(void)
 	return audit_writer_descriptor();
 }
 
+/* RFC 9293 3.3.2: CLOSED. */
+static bool tcp_is_over(int fd)
+{
+	int info = sys_getsockopt_int(fd, IPPROTO_TCP, TCP_INFO); /* its first byte is the state */
+
+	return info < 0 || (info & 0xff) == TCP_CLOSE;
+}
+
 int conn_shutdown(struct conn *conn, int fd, int how)
 {
 	int saved = errno, r;
+	bool was_over = tcp_is_over(fd);
 
 	if (conn_state(conn) == CONN_OPEN && (how == SHUT_WR || how == SHUT_RDWR)) {
 		if (!send_last(conn, fd)) {
@@ -301,6 +311,9 @@ int conn_shutdown(struct conn *conn, int fd, int how)
 	r = libc.shutdown(fd, how);
 	if (r < 0)
 		r = -errno;
+	/* A peer that has closed answers our close_notify with a reset; FIN would have gone. */
+	if (r == -ENOTCONN && !was_over)
+		r = 0;
 	errno = saved;
 	return r;
 }

@@ -138,6 +138,15 @@ int conn_control_truncated(struct conn *conn, int fd)
 	return -ECONNRESET;
 }
 
+int conn_control_broken(struct conn *conn, int fd, int error)
+{
+	(void)fd;
+	conn_fail(conn, -error, NULL,
+		error == -ECONNRESET ? "the peer reset the connection"
+				     : "TCP gave the connection up");
+	return -ECONNRESET;
+}
+
 static int take_alert(struct conn *conn, int fd, const uint8_t *data, size_t len)
 {
 	struct share *share = conn->share;

@@ -17,6 +17,8 @@ int conn_control_record(
 	struct conn *conn, int fd, enum record_type type, const uint8_t *data, size_t len);
 /* A record that cannot be opened, or parked: `error` as record_open() and friends give it. */
 int conn_control_failed(struct conn *conn, int fd, int error);
+/* The kernel has ended it: what recv() gave (the kernel says it once). */
+int conn_control_broken(struct conn *conn, int fd, int error);
 /* FIN without close_notify. */
 int conn_control_truncated(struct conn *conn, int fd);
 

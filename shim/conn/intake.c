@@ -111,6 +111,16 @@ static int end_of_stream(struct intake *in)
 	return conn_control_truncated(in->conn, in->fd);
 }
 
+/* What recv() says instead of bytes. */
+static int nothing_came(struct intake *in, int result)
+{
+	if (result == 0)
+		return end_of_stream(in) < 0 ? -ECONNRESET : 1;
+	if (result == -EAGAIN || result == -EINTR)
+		return -EAGAIN;
+	return conn_control_broken(in->conn, in->fd, result);
+}
+
 /* More bytes behind those in the scratch. 0: all that were asked for; -EAGAIN: fewer; 1: the end;
  * or failed. */
 static int take(struct intake *in, size_t ask)
@@ -119,10 +129,8 @@ static int take(struct intake *in, size_t ask)
 
 	if (ask == 0)
 		return 0;
-	if (n == 0)
-		return end_of_stream(in) < 0 ? -ECONNRESET : 1;
-	if (n < 0)
-		return (int)n;
+	if (n <= 0)
+		return nothing_came(in, (int)n);
 	in->have += (size_t)n;
 	return (size_t)n == ask ? 0 : -EAGAIN;
 }
@@ -192,7 +200,7 @@ static int park(struct intake *in, size_t record_len)
 
 	if (r == 0) {
 		n = sys_recv(in->fd, in->scratch + in->have, 1, MSG_PEEK | MSG_DONTWAIT);
-		r = n > 0 ? 0 : n < 0 ? (int)n : end_of_stream(in) < 0 ? -ECONNRESET : 1;
+		r = n > 0 ? 0 : nothing_came(in, (int)n);
 	}
 	if (r != 0)
 		return save_partial(in, r);

@@ -5,6 +5,7 @@
  */
 #include "conn/internal.h"
 
+#include "conn/control.h"
 #include "conn/intake.h"
 
 #include <errno.h>
@@ -109,7 +110,9 @@ static ssize_t receive_open(struct conn *conn, int fd, struct sink *sink, int fl
 		if (must_not_wait(conn, fd, flags))
 			return sink->done > 0 ? (ssize_t)sink->done : -EAGAIN;
 		r = wait_readable(conn, fd);
-		if (r < 0)
+		if (r < 0 && r != -EAGAIN && r != -EINTR && r != -EBADF)
+			conn_control_broken(conn, fd, r);
+		else if (r < 0)
 			return sink->done > 0 ? (ssize_t)sink->done : r;
 		if (!table_has(fd, conn))
 			return sink->done > 0 ? (ssize_t)sink->done : -EBADF;
