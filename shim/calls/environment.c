@@ -10,11 +10,10 @@
 #include "policy/policy.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #define VARIABLES 6
 #define PRELOAD "LD_PRELOAD="
@@ -24,28 +23,27 @@ static const char *const names[VARIABLES - 1] = { "SEAMTLS_POLICY", "SEAMTLS_LAB
 static char values[VARIABLES - 1][PATH_MAX]; /* NAME=VALUE; "": not set */
 static char library[PATH_MAX];
 
-void environment_learn(void)
-{
-	Dl_info info;
-
-	if (dladdr((void *)values, &info) != 0 && info.dli_fname != NULL &&
-		strlen(info.dli_fname) < sizeof(library))
-		strcpy(library, info.dli_fname);
-	for (size_t i = 0; i < VARIABLES - 1; i++) {
-		const char *value = secure_getenv(names[i]);
-
-		if (value != NULL && snprintf(values[i], sizeof(values[i]), "%s=%s", names[i],
-					     value) >= (int)sizeof(values[i]))
-			values[i][0] = '\0';
-	}
-}
-
 static const char *find(char *const envp[], const char *name, size_t len)
 {
 	for (; *envp != NULL; envp++)
 		if (strncmp(*envp, name, len) == 0 && (*envp)[len] == '=')
 			return *envp + len + 1;
 	return NULL;
+}
+
+void environment_learn(char *const envp[])
+{
+	Dl_info info;
+
+	if (dladdr((void *)values, &info) != 0 && info.dli_fname != NULL &&
+		strlen(info.dli_fname) < sizeof(library))
+		strcpy(library, info.dli_fname);
+	for (size_t i = 0; i < VARIABLES - 1 && getauxval(AT_SECURE) == 0; i++) {
+		const char *value = find(envp, names[i], strlen(names[i]));
+
+		if (value != NULL && strlen(names[i]) + 1 + strlen(value) < sizeof(values[i]))
+			stpcpy(stpcpy(stpcpy(values[i], names[i]), "="), value);
+	}
 }
 
 static bool lacks_library(char *const envp[])

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* At the start, before the program changes its own. */
-void environment_learn(void);
+/* At the start, before the program changes what it was given. */
+void environment_learn(char *const envp[]);
 
 /* How many strings have to be put in; 0: envp may be used as it is. */
 size_t environment_lacks(char *const envp[]);

@@ -21,15 +21,35 @@ static void in_child(void)
 	spawn_in_child();
 }
 
-/* pthread_atfork() sees forks that libc makes by itself (daemon, forkpty), so the work is done
- * there. */
-static __attribute__((constructor)) void start(void)
+/*
+ * pthread_atfork() sees forks that libc makes by itself (daemon, forkpty), so the work is done
+ * there. This is the first constructor of all: libc has not set its `environ` yet.
+ */
+static __attribute__((constructor)) void start(int argc, char **argv, char **envp)
 {
+	(void)argc;
+	(void)argv;
 	libc_init();
-	environment_learn();
+	environment_learn(envp);
 	pthread_atfork(conn_before_fork, NULL, in_child);
 	at_quick_exit(conn_at_exit);
+}
+
+typedef int main_function(int argc, char **argv, char **envp);
+
+SEAM_EXPORT int __libc_start_main(main_function *program, int argc, char **argv, void (*init)(void),
+	void (*fini)(void), void (*loader_fini)(void), void *stack_end);
+
+/* The last moment before the program's own code: all of libc can be used. */
+int __libc_start_main(main_function *program, int argc, char **argv, void (*init)(void),
+	void (*fini)(void), void (*loader_fini)(void), void *stack_end)
+{
+	int (*real)(main_function *, int, char **, void (*)(void), void (*)(void), void (*)(void),
+		void *);
+
+	libc_find(&real, "__libc_start_main");
 	conn_inherit();
+	return real(program, argc, argv, init, fini, loader_fini, stack_end);
 }
 
 /* Other libraries' destructors come after this one, and may still use their descriptors. */
