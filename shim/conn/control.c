@@ -171,6 +171,11 @@ static int take_alert(struct conn *conn, int fd, const uint8_t *data, size_t len
 	return -ECONNRESET;
 }
 
+bool control_is_key_update(const uint8_t *data, size_t len)
+{
+	return len == KEY_UPDATE_LEN && data[0] == MESSAGE_KEY_UPDATE;
+}
+
 /* RFC 8446 4.6.3. It ends its record, since the next one is under the new key. */
 static int take_key_update(struct conn *conn, int fd, size_t left)
 {

@@ -8,6 +8,7 @@
 
 #include "tls/record.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,8 @@ struct conn;
 
 int conn_control_record(
 	struct conn *conn, int fd, enum record_type type, const uint8_t *data, size_t len);
+/* What a handshake record holds is one whole KeyUpdate. */
+bool control_is_key_update(const uint8_t *data, size_t len);
 /* A record that cannot be opened, or parked: `error` as record_open() and friends give it. */
 int conn_control_failed(struct conn *conn, int fd, int error);
 /* The kernel has ended it: what recv() gave (the kernel says it once). */

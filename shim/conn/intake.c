@@ -14,9 +14,11 @@
 #include <errno.h>
 #include <string.h>
 
-void sink_init(struct sink *sink, const struct iovec *iov, size_t count)
+#define ASIDE_MOST 4096 /* bytes of plaintext that are copied rather than opened in their place */
+
+void sink_init(struct sink *sink, const struct iovec *iov, size_t count, int flags)
 {
-	*sink = (struct sink){ .iov = iov, .count = count };
+	*sink = (struct sink){ .iov = iov, .count = count, .discards = (flags & MSG_TRUNC) != 0 };
 	for (size_t i = 0; i < count; i++)
 		sink->total += iov[i].iov_len;
 }
@@ -45,7 +47,7 @@ static void sink_advance(struct sink *sink, size_t len)
 static uint8_t *sink_place(struct sink *sink, size_t len)
 {
 	sink_skip_full(sink);
-	if (sink->count == 0 || sink->iov->iov_len - sink->offset < len)
+	if (sink->discards || sink->count == 0 || sink->iov->iov_len - sink->offset < len)
 		return NULL;
 	return (uint8_t *)sink->iov->iov_base + sink->offset;
 }
@@ -59,7 +61,8 @@ static void sink_put(struct sink *sink, const uint8_t *data, size_t len)
 		part = sink->iov->iov_len - sink->offset;
 		if (part > len)
 			part = len;
-		memcpy((uint8_t *)sink->iov->iov_base + sink->offset, data, part);
+		if (!sink->discards)
+			memcpy((uint8_t *)sink->iov->iov_base + sink->offset, data, part);
 		sink_advance(sink, part);
 		data += part;
 		len -= part;
@@ -149,6 +152,17 @@ static void count_data(struct intake *in, size_t len)
 	atomic_store_explicit(&in->conn->watched, false, memory_order_relaxed);
 }
 
+/*
+ * Straight into the program's room, if it is worth it: what is no data after all, and padding,
+ * would be seen behind the count, where the kernel never writes. Control records are small.
+ */
+static uint8_t *place_for(const struct intake *in, struct sink *sink, size_t record_len)
+{
+	size_t most = record_plaintext_max(&in->share->receive_key, record_len - RECORD_HEADER_LEN);
+
+	return most > ASIDE_MOST ? sink_place(sink, most) : NULL;
+}
+
 /* The records in the scratch that are whole, into the sink. The bytes they took, or failed. */
 static ssize_t open_records(struct intake *in, struct sink *sink)
 {
@@ -158,8 +172,7 @@ static ssize_t open_records(struct intake *in, struct sink *sink)
 	while ((r = header_of(in, in->scratch + used, in->have - used, &record_len)) == 0 &&
 		in->have - used >= record_len) {
 		uint8_t *record = in->scratch + used;
-		uint8_t *direct = sink_place(sink, record_plaintext_max(&in->share->receive_key,
-							   record_len - RECORD_HEADER_LEN));
+		uint8_t *direct = place_for(in, sink, record_len);
 		uint8_t *out = direct != NULL ? direct : record + RECORD_HEADER_LEN;
 		enum record_type type;
 		ssize_t n = record_open(&in->share->receive_key, record, record_len, out, &type);
@@ -295,42 +308,88 @@ int intake_fill(struct intake *in, struct sink *sink)
 	return r;
 }
 
-/*
- * MSG_PEEK over a record's edge: the next record is looked at while the held byte of the one before
- * stays, and its own last byte takes over. False: it is not all there, or there is no room for it.
- */
-static bool park_another(struct intake *in)
+/* --- Looking ahead, at whole records that stay where they are: by a copy of the key. */
+
+#define LOOK_WINDOWS 4
+
+struct look {
+	struct record_key key;
+	size_t offset;     /* of what is still to be looked at, in the kernel's queue */
+	size_t plain;      /* bytes of plaintext seen */
+	struct sink *sink; /* NULL: they are only counted */
+	bool stopped;
+};
+
+/* The kernel's queue from `offset` on. What comes before is copied too, and written over. */
+static size_t look_at(struct intake *in, size_t offset)
 {
-	struct share_bytes *plaintext = &in->share->plaintext;
-	enum record_type type;
-	size_t record_len = 0;
+	struct iovec iov[LOOK_WINDOWS + 1];
+	size_t count = 0, skipped = 0;
 	ssize_t n;
 
-	if (!in->share->held ||
-		plaintext->offset + plaintext->len + RECORD_MAX_PLAINTEXT + 1 > SHARE_BUFFER_LEN)
-		return false;
-	n = sys_recv(in->fd, in->scratch, 1 + RECORD_MAX_LEN, MSG_PEEK | MSG_DONTWAIT);
-	if (n < 1 + RECORD_HEADER_LEN ||
-		header_of(in, in->scratch + 1, (size_t)n - 1, &record_len) < 0 ||
-		(size_t)n < 1 + record_len)
-		return false;
-	/* Decrypted aside: only data may be put behind data. */
-	n = record_open(&in->share->receive_key, in->scratch + 1, record_len,
-		in->scratch + 1 + RECORD_HEADER_LEN, &type);
-	if (n < 0) {
-		conn_control_failed(in->conn, in->fd, (int)n);
-		return false;
+	while (skipped < offset && count < LOOK_WINDOWS) {
+		size_t part = offset - skipped < SCRATCH_LEN ? offset - skipped : SCRATCH_LEN;
+
+		iov[count++] = (struct iovec){ in->scratch, part };
+		skipped += part;
 	}
-	sys_recv(in->fd, NULL, record_len, MSG_TRUNC | MSG_DONTWAIT);
-	if (type != RECORD_APPLICATION_DATA || n == 0)
-		return control(in, type, in->scratch + 1 + RECORD_HEADER_LEN, (size_t)n) == 0;
-	count_data(in, (size_t)n);
-	return share_bytes_put(plaintext, in->scratch + 1 + RECORD_HEADER_LEN, (size_t)n) == 0;
+	iov[count++] = (struct iovec){ in->scratch, SCRATCH_LEN };
+	n = skipped == offset ? sys_recv_iov(in->fd, iov, count, MSG_PEEK | MSG_DONTWAIT) : 0;
+	return n > (ssize_t)offset ? (size_t)n - offset : 0;
+}
+
+static void look_at_record(struct intake *in, struct look *look, size_t at, size_t record_len)
+{
+	uint8_t *out = in->scratch + at + RECORD_HEADER_LEN;
+	enum record_type type = RECORD_ALERT;
+	ssize_t n = record_open(&look->key, in->scratch + at, record_len, out, &type);
+
+	if (n < 0 || type == RECORD_ALERT) {
+		look->stopped = true;
+	} else if (type == RECORD_HANDSHAKE) {
+		if (control_is_key_update(out, (size_t)n))
+			look->stopped = record_key_update(&look->key) != 0;
+	} else if (look->sink != NULL) {
+		size_t room = sink_room(look->sink);
+
+		sink_put(look->sink, out, (size_t)n < room ? (size_t)n : room);
+		look->stopped = (size_t)n >= room;
+	} else {
+		look->plain += (size_t)n;
+	}
+}
+
+/* False: there is nothing more to look at. */
+static bool look_at_window(struct intake *in, struct look *look)
+{
+	size_t have = look_at(in, look->offset), at = 0, record_len = 0;
+
+	while (!look->stopped && header_of(in, in->scratch + at, have - at, &record_len) == 0 &&
+		at + record_len <= have) {
+		look_at_record(in, look, at, record_len);
+		at += record_len;
+	}
+	look->offset += at;
+	return at > 0 && !look->stopped;
+}
+
+/* Behind the record that is parked. */
+static void look_ahead(struct intake *in, struct look *look)
+{
+	bool more = true;
+
+	look->key = in->share->receive_key;
+	look->offset = in->share->held ? 1 : 0;
+	for (int i = 0; i < LOOK_WINDOWS && more; i++)
+		more = look_at_window(in, look);
+	look->stopped = !more;
+	record_key_clear(&look->key);
 }
 
 int intake_peek(struct intake *in, struct sink *sink)
 {
 	struct share_bytes *plaintext = &in->share->plaintext;
+	struct look look = { .sink = sink };
 	size_t len;
 	int r = 0;
 
@@ -338,24 +397,23 @@ int intake_peek(struct intake *in, struct sink *sink)
 		r = intake_park_next(in);
 	if (plaintext->len == 0)
 		return in->share->eof ? 1 : r;
-	while (plaintext->len < sink_room(sink) && park_another(in))
-		continue;
 	len = plaintext->len < sink_room(sink) ? plaintext->len : sink_room(sink);
 	sink_put(sink, share_bytes_data(plaintext), len);
+	if (sink_room(sink) > 0)
+		look_ahead(in, &look);
 	return 0;
 }
 
 size_t intake_queued(struct intake *in)
 {
-	size_t at = in->share->held ? 1 : 0, plain = 0, record_len = 0;
-	ssize_t n = sys_recv(in->fd, in->scratch, SCRATCH_LEN, MSG_PEEK | MSG_DONTWAIT);
+	struct look look = { 0 };
+	int queued;
 
-	while (n > 0 && at < (size_t)n &&
-		header_of(in, in->scratch + at, (size_t)n - at, &record_len) == 0) {
-		at += record_len;
-		if (at <= (size_t)n)
-			plain += record_plaintext_max(
-				&in->share->receive_key, record_len - RECORD_HEADER_LEN);
-	}
-	return plain;
+	look_ahead(in, &look);
+	if (look.stopped)
+		return look.plain;
+	/* So much that it is not worth more looks. Rather too many bytes than too few: nginx takes
+	 * those that it was not told of for new ones, which a new edge announces. */
+	queued = sys_queued(in->fd);
+	return look.plain + (queued > (int)look.offset ? (size_t)queued - look.offset : 0);
 }

@@ -8,6 +8,7 @@
 #ifndef SEAMTLS_CONN_INTAKE_H
 #define SEAMTLS_CONN_INTAKE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -21,9 +22,10 @@ struct sink {
 	size_t count;  /* parts left */
 	size_t offset; /* in the first of them */
 	size_t done, total;
+	bool discards; /* MSG_TRUNC: the bytes are counted, and go nowhere (tcp(7)) */
 };
 
-void sink_init(struct sink *sink, const struct iovec *iov, size_t count);
+void sink_init(struct sink *sink, const struct iovec *iov, size_t count, int flags);
 
 /* A call's context. */
 struct intake {
@@ -40,8 +42,8 @@ int intake_fill(struct intake *in, struct sink *sink);
 int intake_peek(struct intake *in, struct sink *sink);
 /* The next record, whatever its size, parked in the share. Only while nothing is. */
 int intake_park_next(struct intake *in);
-/* The plaintext of the whole records that wait in the kernel, behind the held byte. An upper bound:
- * their kind is not known yet. */
+/* The plaintext of the whole records that wait in the kernel, behind the parked one. Exact for the
+ * first 256 KiB, an upper bound for what comes after them. */
 size_t intake_queued(struct intake *in);
 
 #endif

@@ -95,6 +95,8 @@ static size_t enough(const struct conn *conn, const struct sink *sink, int flags
 
 static ssize_t receive_open(struct conn *conn, int fd, struct sink *sink, int flags)
 {
+	const struct sink empty = *sink;
+
 	for (;;) {
 		int r = receive_once(conn, fd, sink, flags);
 
@@ -117,7 +119,7 @@ static ssize_t receive_open(struct conn *conn, int fd, struct sink *sink, int fl
 		if (!table_has(fd, conn))
 			return sink->done > 0 ? (ssize_t)sink->done : -EBADF;
 		if ((flags & MSG_PEEK) != 0)
-			sink_init(sink, sink->iov, sink->count);
+			*sink = empty;
 	}
 }
 
@@ -146,12 +148,12 @@ ssize_t conn_receive(struct conn *conn, int fd, const struct iovec *iov, size_t 
 	}
 	if (conn_state(conn) == CONN_PASSED)
 		return sys_recv_iov(fd, iov, count, flags);
-	sink_init(&sink, iov, count);
+	sink_init(&sink, iov, count, flags);
 	if (sink.total > 0)
 		return receive_open(conn, fd, &sink, flags);
 	/* recv() of nothing waits for something to be there, and takes nothing. */
 	nothing = (struct iovec){ .iov_base = &byte, .iov_len = 1 };
-	sink_init(&sink, &nothing, 1);
+	sink_init(&sink, &nothing, 1, flags);
 	n = receive_open(conn, fd, &sink, flags | MSG_PEEK);
 	return n > 0 ? 0 : n;
 }
