@@ -104,10 +104,10 @@ static int header_of(const struct intake *in, const uint8_t *record, size_t len,
 	return r;
 }
 
-/* The peer's FIN without close_notify, or our own shutdown(). */
+/* The peer's FIN without close_notify, our own shutdown(), or what comes after a reset. */
 static int end_of_stream(struct intake *in)
 {
-	if (in->share->receive_closed) {
+	if (in->share->receive_closed || atomic_load(&in->share->reset_told)) {
 		in->share->eof = true;
 		return 0;
 	}

@@ -13,6 +13,8 @@
 #include "host.h"
 #include "tls/handshake.h"
 
+#include <errno.h>
+
 #define CONN_ADDRESS_LEN 64
 #define CONN_NAME_LEN 256
 /* What a program may send before the handshake is done. Sealed, it still fits a buffer of the
@@ -97,6 +99,15 @@ static inline bool conn_is_on_its_way(const struct conn *conn)
 	enum conn_state state = conn_state(conn);
 
 	return state == CONN_CONNECTING || state == CONN_ESTABLISHING;
+}
+
+/* TCP's own error has reached the program: what it reads from now on is the end, as from the
+ * kernel. */
+static inline ssize_t conn_told(struct conn *conn, ssize_t result)
+{
+	if (result < 0 && result != -EAGAIN && result != -EINTR && result != -ENOBUFS)
+		atomic_store(&conn->share->reset_told, true);
+	return result;
 }
 
 /* --- establish.c */

@@ -81,6 +81,12 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
 
 	conn_establish(conn, fd);
 	switch (conn_state(conn)) {
+	case CONN_OPEN:
+		error = atomic_exchange(&conn->share->send_error, 0);
+		if (error == 0)
+			error = sys_getsockopt_int(fd, SOL_SOCKET, SO_ERROR);
+		conn_told(conn, -error);
+		return error < 0 ? error : answer_int(error, value, len);
 	case CONN_FAILED:
 		if (atomic_exchange(&conn->share->error_told, true))
 			return answer_int(0, value, len);
@@ -89,8 +95,7 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
 	case CONN_ESTABLISHING:
 		return answer_int(0, value, len);
 	default:
-		error = atomic_exchange(&conn->share->send_error, 0);
-		return error != 0 ? answer_int(error, value, len) : 1;
+		return 1;
 	}
 }
 

@@ -200,12 +200,12 @@ static int send_broken(struct conn *conn, int error)
 }
 
 /* As in the kernel, an error after a part was sent is for the next call. */
-static ssize_t result_of(struct share *share, const struct outgoing *out, int r)
+static ssize_t result_of(struct conn *conn, const struct outgoing *out, int r)
 {
 	if (out->done == 0)
-		return r;
+		return r == -EPIPE ? r : conn_told(conn, r);
 	if (r < 0 && r != -EAGAIN && r != -EINTR && r != -EBADF)
-		atomic_store(&share->send_error, -r);
+		atomic_store(&conn->share->send_error, -r);
 	return (ssize_t)out->done;
 }
 
@@ -238,7 +238,7 @@ ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t cou
 	atomic_fetch_add_explicit(&share->bytes_out, out.done, memory_order_relaxed);
 	if (r == -EBADMSG || r == -EOVERFLOW || r == -ENOTRECOVERABLE)
 		return send_broken(conn, r);
-	return result_of(share, &out, r);
+	return result_of(conn, &out, r);
 }
 
 int conn_flush(struct conn *conn, int fd)

@@ -61,9 +61,10 @@ struct share {
 	bool held;           /* the last byte of the record in `plaintext` is still in the kernel */
 	bool eof;            /* close_notify came, or an accepted truncation */
 	bool receive_closed; /* the program has shut its reading side */
-	bool data_seen;      /* tickets are not to be expected any more */
-	uint32_t message_skip; /* bytes of a handshake message that are still to be skipped */
-	uint8_t message[5];    /* head of a handshake message split over records, or a KeyUpdate */
+	_Atomic bool reset_told; /* the program knows of TCP's error: what follows is the end */
+	bool data_seen;          /* tickets are not to be expected any more */
+	uint32_t message_skip;   /* bytes of a handshake message that are still to be skipped */
+	uint8_t message[5]; /* head of a handshake message split over records, or a KeyUpdate */
 	uint8_t message_len;
 	uint32_t control_count; /* control records in a row, against floods */
 	_Atomic int low_water;  /* the program's SO_RCVLOWAT, of plaintext */
