@@ -146,10 +146,16 @@ static void finish_open(struct conn *conn, int fd)
 		report_close(conn, "reset by the program (SO_LINGER)");
 		return;
 	}
-	sent = send_last(conn, fd);
 	conn_drain(conn, fd);
 	if (conn_state(conn) != CONN_OPEN) /* what was drained was its end, and reported */
 		return;
+	if (share->plaintext.len > 0 && !share->send_closed) {
+		/* The byte that is held in the kernel makes TCP reset the connection, as it does
+		 * when a program closes on data that it has not read. */
+		report_close(conn, "closed by the program with data unread");
+		return;
+	}
+	sent = send_last(conn, fd);
 	if (sent || wait_for_room(conn, fd))
 		report_close(conn, NULL);
 	else
