@@ -26,6 +26,15 @@ bool socket_flags(off_t offset, int flags, int *out)
 	return offset == -1;
 }
 
+size_t iov_bytes(const struct iovec *iov, size_t count)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bytes += iov[i].iov_len;
+	return bytes;
+}
+
 struct conn *mapped_get(int fd)
 {
 	struct conn *conn = conn_get(fd);

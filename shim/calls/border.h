@@ -28,6 +28,9 @@ ssize_t errno_return_sent(ssize_t n, int flags);
  */
 bool socket_flags(off_t offset, int flags, int *out);
 
+/* The bytes of all parts. */
+size_t iov_bytes(const struct iovec *iov, size_t count);
+
 /* The connection of fd if its bytes go through us; NULL: libc's affair. A reference, if not NULL.
  */
 struct conn *mapped_get(int fd);

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <unistd.h>
 
-/* -1 and no errno of ours: `fd` is libc's affair. */
+/* False: `fd` is libc's affair. */
 static bool receive(int fd, const struct iovec *iov, size_t count, int flags, ssize_t *out)
 {
 	struct conn *conn = (flags & MSG_ERRQUEUE) == 0 ? mapped_get(fd) : NULL;
@@ -35,20 +35,24 @@ SEAM_EXPORT ssize_t read(int fd, void *buf, size_t len)
 }
 SEAM_ALIAS(__read, read);
 
-/* Whether there is room for a byte; without, readv(2) waits for nothing, as read(2) does. */
-static bool has_room(const struct iovec *iov, int count)
+/* As read(2), also readv() of nothing asks nothing of the socket, unlike recvmsg(). */
+static bool receive_parts(int fd, const struct iovec *iov, int count, int flags, ssize_t *out)
 {
-	for (int i = 0; i < count && count <= IOV_MAX; i++)
-		if (iov[i].iov_len > 0)
-			return true;
-	return false;
+	struct conn *conn = count > 0 && count <= IOV_MAX ? mapped_get(fd) : NULL;
+	bool asks = conn != NULL && iov_bytes(iov, (size_t)count) > 0;
+
+	if (asks)
+		*out = conn_receive(conn, fd, iov, (size_t)count, flags);
+	if (conn != NULL)
+		conn_put(conn);
+	return asks;
 }
 
 SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
 	ssize_t n;
 
-	if (!has_room(iov, count) || !receive(fd, iov, (size_t)count, 0, &n))
+	if (!receive_parts(fd, iov, count, 0, &n))
 		return libc.readv(fd, iov, count);
 	return errno_return(n);
 }
@@ -58,8 +62,7 @@ SEAM_EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t of
 	int as_flags;
 	ssize_t n;
 
-	if (!socket_flags(offset, flags, &as_flags) || !has_room(iov, count) ||
-		!receive(fd, iov, (size_t)count, as_flags, &n))
+	if (!socket_flags(offset, flags, &as_flags) || !receive_parts(fd, iov, count, as_flags, &n))
 		return libc.preadv2(fd, iov, count, offset, flags);
 	return errno_return(n);
 }
@@ -103,16 +106,22 @@ SEAM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return errno_return(n);
 }
 
-/* One message after the other; the first may wait, and an error after it is left for the next call
- * (recvmmsg(2)). */
-SEAM_EXPORT int recvmmsg(
-	int fd, struct mmsghdr *msg, unsigned count, int flags, struct timespec *timeout)
+/* An error that is pending comes before what there is to read, unlike in recvmsg(). */
+static int pending_error(struct conn *conn, int fd)
 {
-	struct conn *conn = (flags & MSG_ERRQUEUE) == 0 ? mapped_get(fd) : NULL;
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	return conn_getsockopt(conn, fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : 0;
+}
+
+/* One message after the other; the first may wait, and an error after it is left for the next call
+ * (recvmmsg(2)). After the end of the stream each message is an empty one. */
+static int receive_messages(int fd, struct mmsghdr *msg, unsigned count, int flags)
+{
+	int saved = errno;
 	unsigned done;
 
-	if (conn == NULL)
-		return libc.recvmmsg(fd, msg, count, flags, timeout);
 	for (done = 0; done < count; done++) {
 		ssize_t n = recvmsg(fd, &msg[done].msg_hdr, flags & ~MSG_WAITFORONE);
 
@@ -121,11 +130,24 @@ SEAM_EXPORT int recvmmsg(
 		msg[done].msg_len = (unsigned)n;
 		if ((flags & MSG_WAITFORONE) != 0)
 			flags |= MSG_DONTWAIT;
-		if (n == 0)
-			count = done + 1;
 	}
+	if (done == 0 && count > 0)
+		return -1;
+	errno = saved;
+	return (int)done;
+}
+
+SEAM_EXPORT int recvmmsg(
+	int fd, struct mmsghdr *msg, unsigned count, int flags, struct timespec *timeout)
+{
+	struct conn *conn = (flags & MSG_ERRQUEUE) == 0 ? mapped_get(fd) : NULL;
+	int error;
+
+	if (conn == NULL)
+		return libc.recvmmsg(fd, msg, count, flags, timeout);
+	error = pending_error(conn, fd);
 	conn_put(conn);
-	return done > 0 || count == 0 ? (int)done : -1;
+	return error != 0 ? (int)errno_return(-error) : receive_messages(fd, msg, count, flags);
 }
 
 /* The fortified forms: the check is libc's own, which ends the program as it would have. */

@@ -36,11 +36,25 @@ SEAM_EXPORT ssize_t write(int fd, const void *buf, size_t len)
 }
 SEAM_ALIAS(__write, write);
 
+/* Unlike sendmsg(), writev() of nothing asks nothing of the socket: not even whether it may send.
+ */
+static bool transmit_parts(int fd, const struct iovec *iov, int count, int flags, ssize_t *out)
+{
+	struct conn *conn = count > 0 && count <= IOV_MAX ? mapped_get(fd) : NULL;
+	bool asks = conn != NULL && iov_bytes(iov, (size_t)count) > 0;
+
+	if (asks)
+		*out = conn_send(conn, fd, iov, (size_t)count, flags);
+	if (conn != NULL)
+		conn_put(conn);
+	return asks;
+}
+
 SEAM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
 	ssize_t n;
 
-	if (count < 0 || count > IOV_MAX || !transmit(fd, iov, (size_t)count, 0, &n))
+	if (!transmit_parts(fd, iov, count, 0, &n))
 		return libc.writev(fd, iov, count);
 	return errno_return_sent(n, 0);
 }
@@ -50,8 +64,8 @@ SEAM_EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t o
 	int as_flags;
 	ssize_t n;
 
-	if (!socket_flags(offset, flags, &as_flags) || count < 0 || count > IOV_MAX ||
-		!transmit(fd, iov, (size_t)count, as_flags, &n))
+	if (!socket_flags(offset, flags, &as_flags) ||
+		!transmit_parts(fd, iov, count, as_flags, &n))
 		return libc.pwritev2(fd, iov, count, offset, flags);
 	return errno_return_sent(n, 0);
 }
@@ -126,19 +140,27 @@ static bool are_plain(const struct mmsghdr *msg, unsigned count, int flags)
 	return (flags & MSG_FASTOPEN) == 0;
 }
 
+/* Nothing comes after a message that went in part: its rest has to be next. */
 SEAM_EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
 {
-	unsigned done;
+	int saved = errno;
+	unsigned done = 0;
+	bool whole = true;
 
 	if (!is_mapped(fd) && are_plain(msg, count, flags))
 		return libc.sendmmsg(fd, msg, count, flags);
-	for (done = 0; done < count; done++) {
+	while (whole && done < count) {
 		ssize_t n = sendmsg(fd, &msg[done].msg_hdr, flags);
 
 		if (n < 0)
 			break;
-		msg[done].msg_len = (unsigned)n;
+		whole = (size_t)n ==
+			iov_bytes(msg[done].msg_hdr.msg_iov, msg[done].msg_hdr.msg_iovlen);
+		msg[done++].msg_len = (unsigned)n;
 	}
-	return done > 0 || count == 0 ? (int)done : -1;
+	if (done == 0 && count > 0)
+		return -1;
+	errno = saved;
+	return (int)done;
 }
 SEAM_ALIAS(__sendmmsg, sendmmsg);

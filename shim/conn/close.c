@@ -146,6 +146,8 @@ static void finish_open(struct conn *conn, int fd)
 		report_close(conn, "reset by the program (SO_LINGER)");
 		return;
 	}
+	/* That the peer has ended without close_notify is nothing to a program that reads no more. */
+	share->receive_closed = true;
 	conn_drain(conn, fd);
 	if (conn_state(conn) != CONN_OPEN) /* what was drained was its end, and reported */
 		return;
