@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One end sends, then the other finds out what it has got: nothing depends on timing, so every
+ * result is known beforehand, and the same over TCP.
+ */
+#include "random.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SENDS_MOST 5
+#define READS_MOST 8
+#define ALIAS_LEAST 300 /* of the numbers that are asked for */
+#define LITTLE_US 2000
+
+/* --- Between the calls: what concerns the descriptor alone */
+
+static void set_int(struct end *end, int level, int name, int value)
+{
+	int got = -1;
+	socklen_t len = sizeof(got);
+	int r = setsockopt(end->fd, level, name, &value, sizeof(value));
+
+	say(end, "setsockopt %d %d: %d", level, name, r);
+	r = getsockopt(end->fd, level, name, &got, &len);
+	say(end, "getsockopt %d %d: %d, %d of %u", level, name, r, got, len);
+}
+
+static void set_timeout(struct end *end, int name, long us)
+{
+	struct timeval value = { us / 1000000, us % 1000000 };
+
+	must(end, setsockopt(end->fd, SOL_SOCKET, name, &value, sizeof(value)) == 0, "a timeout");
+}
+
+static void toggle_nonblock(struct end *end, struct rng *rng)
+{
+	int on = !end->nonblock, r;
+
+	if (rng_one_in(rng, 2))
+		r = ioctl(end->fd, FIONBIO, &on);
+	else
+		r = fcntl(end->fd, F_SETFL, O_RDWR | (on ? O_NONBLOCK : 0));
+	end->nonblock = on;
+	say(end, "non-blocking %d: %d, flags %o", on, r, (unsigned)fcntl(end->fd, F_GETFL));
+}
+
+static void add_alias(struct end *end, struct rng *rng)
+{
+	int made = -1, number;
+
+	switch (rng_below(rng, 5)) {
+	case 0:
+		made = dup(end->fd);
+		break;
+	case 1:
+		made = fcntl(end->fd, F_DUPFD, ALIAS_LEAST);
+		break;
+	case 2:
+		made = fcntl(end->fd, F_DUPFD_CLOEXEC, ALIAS_LEAST);
+		break;
+	default:
+		/* A number that is free, or our own alias in use. */
+		number = fcntl(end->fd, F_DUPFD, ALIAS_LEAST + 50);
+		made = rng_one_in(rng, 2) ? dup2(end->fd, number)
+					  : dup3(end->fd, number, O_CLOEXEC);
+		say(end, "dup onto a copy: %d", made == number);
+	}
+	say(end, "dup: %s", outcome(made));
+	must(end, made >= 0, "dup");
+	end->alias[end->aliases++] = made;
+}
+
+static void close_alias(struct end *end, struct rng *rng)
+{
+	unsigned which = (unsigned)rng_below(rng, end->aliases);
+	int gone = end->alias[which], r = close(gone);
+
+	say(end, "close of a copy: %s", outcome(r));
+	end->alias[which] = end->alias[--end->aliases];
+	if (end->fd == gone)
+		end->fd = end->alias[0];
+	errno = 0;
+	if (!options.threads) { /* else the number may be another's by now */
+		r = (int)read(gone, &which, 1);
+		say(end, "read after close: %s", outcome(r));
+	}
+}
+
+static void change_alias(struct end *end, struct rng *rng)
+{
+	if (end->aliases < ALIASES && (end->aliases == 1 || rng_one_in(rng, 2)))
+		add_alias(end, rng);
+	else
+		close_alias(end, rng);
+	end->fd = end->alias[rng_below(rng, end->aliases)];
+}
+
+static void ask_names(struct end *end)
+{
+	struct sockaddr_in name = { 0 };
+	socklen_t len = sizeof(name);
+	int r = getpeername(end->fd, (struct sockaddr *)&name, &len), at_mark = -1;
+	int asked = ioctl(end->fd, SIOCATMARK, &at_mark);
+
+	say(end, "getpeername: %d %u %x %d", r, len, ntohl(name.sin_addr.s_addr),
+		name.sin_port == end->addresses[end->room].sin_port);
+	say(end, "SIOCATMARK: %d %d", asked, at_mark);
+}
+
+static void on_the_side(struct end *end, struct rng *rng, bool forked)
+{
+	static const struct {
+		int level, name;
+	} options_of[] = { { SOL_SOCKET, SO_KEEPALIVE }, { IPPROTO_TCP, TCP_QUICKACK },
+		{ SOL_SOCKET, SO_OOBINLINE }, { SOL_SOCKET, SO_RCVLOWAT } };
+	size_t which = rng_below(rng, 12);
+	int error = -1;
+	socklen_t len = sizeof(error);
+
+	if (which < 3)
+		set_int(end, options_of[which].level, options_of[which].name,
+			(int)rng_below(rng, 2));
+	else if (which == 3)
+		set_int(end, SOL_SOCKET, SO_RCVLOWAT, 1);
+	else if (which < 6)
+		toggle_nonblock(end, rng);
+	else if (which == 6) {
+		int r = getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+
+		say(end, "SO_ERROR: %d, %d", r, error);
+	} else if (which == 7)
+		ask_names(end);
+	else if (which < 11 && !forked)
+		change_alias(end, rng);
+}
+
+/* --- Sending */
+
+static void send_nothing(struct end *end, struct rng *rng)
+{
+	struct iovec none[2] = { { "", 0 }, { "", 0 } };
+	ssize_t n;
+
+	switch (rng_below(rng, 4)) {
+	case 0:
+		n = write(end->fd, "", 0);
+		break;
+	case 1:
+		n = writev(end->fd, none, (int)rng_below(rng, 3));
+		break;
+	case 2:
+		n = send(end->fd, "", 0, MSG_NOSIGNAL);
+		break;
+	default:
+		n = pwritev2(end->fd, none, 2, -1, 0);
+	}
+	say(end, "nothing sent: %zd %s", n, outcome(n));
+}
+
+/* All of it, in one call: there is room for it. */
+static void send_all(struct end *end, struct rng *rng, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = call_send(end, end->fd, rng, len);
+	while (n < 0 && errno == EINTR);
+	say(end, "send of %zu: %zd %s", len, n, outcome(n));
+	if (n != (ssize_t)len)
+		fail(end, "a send of %zu gives %zd although there is room", len, n);
+	end->out.done += len;
+}
+
+static void send_some(struct end *end, struct rng *rng, size_t most, bool forked)
+{
+	size_t sends = 1 + rng_below(rng, SENDS_MOST);
+	int on = rng_one_in(rng, 6);
+
+	if (on)
+		say(end, "cork: %d", setsockopt(end->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)));
+	for (size_t i = 0; i < sends && most > 0; i++) {
+		size_t len = rng_size(rng, most < MOST ? most : MOST);
+
+		if (rng_one_in(rng, 4))
+			on_the_side(end, rng, forked);
+		if (rng_one_in(rng, 8))
+			send_nothing(end, rng);
+		send_all(end, rng, len);
+		most -= len;
+	}
+	if (on) {
+		on = 0;
+		say(end, "uncork: %d", setsockopt(end->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)));
+	}
+}
+
+/* --- Reading */
+
+/* Readable if and only if there is something, the end included. */
+static void look(struct end *end, struct rng *rng)
+{
+	bool ready = end->due > 0 || end->in_closed;
+	int got = wait_look(end, end->fd, rng, POLLIN, 0);
+	char byte;
+
+	if ((got & POLLIN) != 0 && !ready) {
+		/* DESIGN 5.2: a record that is no data. Once, and not for who would block then. */
+		if (!end->nonblock)
+			fail(end, "readable, and a blocking read would hang");
+		if (recv(end->fd, &byte, 1, 0) >= 0 || errno != EAGAIN)
+			fail(end, "something comes from nothing");
+		got = wait_look(end, end->fd, rng, POLLIN, 0);
+	}
+	say(end, "readable: %d", (got & POLLIN) != 0);
+	if (((got & POLLIN) != 0) != ready)
+		fail(end, "readable: %d, with %" PRIu64 " bytes due", got & POLLIN, end->due);
+}
+
+static void look_all(struct end *end, struct rng *rng)
+{
+	int got;
+
+	if (end->due == 0 && !end->in_closed)
+		return;
+	got = wait_look(end, end->fd, rng, POLLIN | POLLOUT, 0);
+	/* A close_notify that meets a socket which is shut on both sides is answered by a reset. */
+	if (end->out_closed && end->in_closed)
+		got &= ~POLLERR;
+	say(end, "all: %x", (unsigned)got);
+}
+
+static void ask_due(struct end *end)
+{
+	int n = -1, r = ioctl(end->fd, FIONREAD, &n);
+
+	say(end, "FIONREAD: %d, %d", r, n);
+	if (r != 0 || n != (int)end->due)
+		fail(end, "FIONREAD gives %d, %" PRIu64 " are due", n, end->due);
+}
+
+static void read_nothing(struct end *end, struct rng *rng)
+{
+	struct iovec none[2] = { { "", 0 }, { "", 0 } };
+	char byte;
+	ssize_t n;
+
+	switch (rng_below(rng, 4)) {
+	case 0:
+		n = read(end->fd, &byte, 0);
+		break;
+	case 1:
+		n = readv(end->fd, none, (int)rng_below(rng, 3));
+		break;
+	case 2:
+		n = preadv2(end->fd, none, 2, -1, 0);
+		break;
+	default:
+		n = recv(end->fd, &byte, 0, MSG_DONTWAIT);
+	}
+	say(end, "nothing read: %zd %s", n, outcome(n));
+}
+
+/* SO_RCVTIMEO: what there is after the time, and EAGAIN if it is nothing. */
+static void read_in_time(struct end *end, struct rng *rng)
+{
+	size_t len = end->due + 1 + rng_below(rng, 100);
+	ssize_t n;
+
+	if (len > MOST || end->nonblock || end->in_closed)
+		return;
+	set_timeout(end, SO_RCVTIMEO, LITTLE_US);
+	do
+		n = call_take(end, end->fd, rng, len, end->due > 0 ? MSG_WAITALL : 0);
+	while (n < 0 && errno == EINTR);
+	say(end, "in time, of %zu: %zd %s", len, n, outcome(n));
+	set_timeout(end, SO_RCVTIMEO, 0);
+	if (n != (end->due > 0 ? (ssize_t)end->due : -1) || (n < 0 && errno != EAGAIN))
+		fail(end, "with SO_RCVTIMEO %zd of %" PRIu64 " bytes", n, end->due);
+	if (n > 0)
+		end->due -= (uint64_t)n;
+}
+
+static void read_away(struct end *end, struct rng *rng)
+{
+	size_t len = rng_size(rng, end->due);
+	ssize_t n;
+
+	if (len > MOST)
+		len = MOST;
+	n = recv(end->fd, NULL, len, MSG_TRUNC);
+	say(end, "away with %zu: %zd %s", len, n, outcome(n));
+	if (n != (ssize_t)len)
+		fail(end, "MSG_TRUNC of %zu gives %zd", len, n);
+	end->in.done += len;
+	end->due -= len;
+}
+
+static int pick_flags(struct end *end, struct rng *rng, size_t len)
+{
+	int flags = 0;
+
+	if (rng_one_in(rng, 4))
+		flags |= MSG_PEEK;
+	if (rng_one_in(rng, 4) && len <= end->due)
+		flags |= MSG_WAITALL;
+	if (rng_one_in(rng, 4) || (end->due == 0 && !end->in_closed && !end->nonblock))
+		flags |= MSG_DONTWAIT;
+	return flags;
+}
+
+/* One read whose result is known. */
+static void read_once(struct end *end, struct rng *rng, size_t most)
+{
+	size_t len = rng_size(rng, most);
+	int flags = pick_flags(end, rng, len);
+	ssize_t want = (ssize_t)(len < end->due ? len : end->due), n;
+
+	if (want == 0 && !end->in_closed)
+		want = -1;
+	do
+		n = (flags & MSG_PEEK) != 0 ? call_receive(end, end->fd, rng, len, flags)
+					    : call_take(end, end->fd, rng, len, flags);
+	while (n < 0 && errno == EINTR);
+	say(end, "read of %zu, %x: %zd %s in %d", len, (unsigned)flags, n, outcome(n),
+		end->messages);
+	if (n != want || (n < 0 && errno != EAGAIN))
+		fail(end, "a read of %zu with flags %x gives %zd, and %" PRIu64 " bytes were due",
+			len, (unsigned)flags, n, end->due);
+	if (n > 0 && (flags & MSG_PEEK) == 0)
+		end->due -= (uint64_t)n;
+}
+
+static void find_out(struct end *end, struct rng *rng)
+{
+	switch (rng_below(rng, 14)) {
+	case 0:
+	case 1:
+		look(end, rng);
+		break;
+	case 2:
+		ask_due(end);
+		break;
+	case 3:
+		read_nothing(end, rng);
+		break;
+	case 4:
+		look_all(end, rng);
+		break;
+	case 5:
+		if (rng_one_in(rng, 3))
+			read_in_time(end, rng);
+		break;
+	case 6:
+		if (end->due > 0)
+			read_away(end, rng);
+		break;
+	default:
+		read_once(end, rng, MOST);
+	}
+}
+
+static void read_some(struct end *end, struct rng *rng, bool all, bool forked)
+{
+	size_t reads = rng_below(rng, READS_MOST + 1);
+
+	for (size_t i = 0; i < reads; i++) {
+		if (rng_one_in(rng, 6))
+			on_the_side(end, rng, forked);
+		find_out(end, rng);
+	}
+	while (all && end->due > 0)
+		read_once(end, rng, MOST);
+	if (all)
+		look(end, rng);
+}
+
+/* --- */
+
+static void act(struct end *end, struct rng *rng, size_t most, bool acting, bool all, bool forked)
+{
+	if (acting)
+		send_some(end, rng, most, forked);
+	else
+		read_some(end, rng, all, forked);
+}
+
+/* The same by a child, while the parent waits for it. */
+static void act_in_child(struct end *end, struct rng *rng, size_t most, bool acting, bool all)
+{
+	int status = -1;
+	pid_t child = fork(), got;
+
+	must(end, child >= 0, "fork");
+	if (child == 0) {
+		act(end, rng, most, acting, all, true);
+		_exit(0);
+	}
+	do
+		got = waitpid(child, &status, 0);
+	while (got < 0 && errno == EINTR);
+	if (got != child || status != 0)
+		fail(end, "the child ended with %x", (unsigned)status);
+}
+
+void turn_to(struct end *end, bool acting, size_t most, bool all)
+{
+	struct rng rng = rng_of(end->seed, end->step, end->side);
+	bool by_child = rng_one_in(&rng, 10) && !options.threads;
+	uint64_t sent;
+
+	if (acting) {
+		uint64_t unread = end->out.done - end->other_read;
+
+		if (most > end->due_most - unread)
+			most = end->due_most - unread;
+	} else {
+		sent = hear(end);
+		arrival_wait(end, hear(end));
+		end->due = sent - end->in.done;
+		note(end, "%" PRIu64 " bytes are due", end->due);
+	}
+	if (by_child)
+		act_in_child(end, &rng, most, acting, all);
+	else
+		act(end, &rng, most, acting, all, false);
+	if (acting) {
+		tell(end, end->out.done);
+		tell(end, arrival_of(end));
+		end->other_read = hear(end);
+	} else {
+		tell(end, end->in.done);
+	}
+}
+
+void turn(struct end *end)
+{
+	struct rng common = rng_of(end->seed, end->step, 7);
+	bool acting = rng_below(&common, 2) == (size_t)end->side;
+
+	end->phase = acting ? "sending" : "reading";
+	turn_to(end, acting, MOST, rng_one_in(&common, 2));
+}
+
+void turn_drain(struct end *end, struct rng *rng)
+{
+	while (end->due > 0)
+		read_once(end, rng, MOST);
+	if (end->in_closed) {
+		turn_look(end, rng);
+		read_once(end, rng, MOST);
+		read_once(end, rng, MOST);
+	}
+}
+
+void turn_look(struct end *end, struct rng *rng)
+{
+	look(end, rng);
+	look_all(end, rng);
+}
