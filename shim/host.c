@@ -7,6 +7,7 @@
 #include "host.h"
 
 #include "audit/writer.h"
+#include "guard.h"
 #include "notice.h"
 
 #include <errno.h>
@@ -191,7 +192,7 @@ static int host_status(void)
 		return now;
 	if (loading)
 		return HOST_DISABLED;
-	pthread_mutex_lock(&host_lock);
+	guard_lock(&host_lock);
 	now = atomic_load(&status);
 	if (now == HOST_UNKNOWN) {
 		loading = true;
@@ -199,7 +200,7 @@ static int host_status(void)
 		loading = false;
 		atomic_store_explicit(&status, now, memory_order_release);
 	}
-	pthread_mutex_unlock(&host_lock);
+	guard_unlock(&host_lock);
 	errno = saved;
 	return now;
 }
@@ -260,10 +261,10 @@ struct tls_context *host_context(
 	struct tls_context **context = &contexts[role][rule->index];
 	int saved = errno;
 
-	pthread_mutex_lock(&host_lock);
+	guard_lock(&host_lock);
 	if (*context == NULL && tls_context_new(&rule->tls, role, context, why, why_len) < 0)
 		*context = NULL;
-	pthread_mutex_unlock(&host_lock);
+	guard_unlock(&host_lock);
 	errno = saved;
 	return *context;
 }
@@ -389,8 +390,15 @@ bool host_is_visitor(void)
 
 void host_after_fork(void)
 {
-	pthread_mutex_init(&host_lock, NULL);
 	atomic_store(&known_pid, getpid());
 	atomic_store(&next_id, 0); /* the parent goes on with its own */
 	audit_writer_after_fork();
+}
+
+void host_lock_for_fork(bool on)
+{
+	if (on)
+		guard_lock(&host_lock);
+	else
+		guard_unlock(&host_lock);
 }

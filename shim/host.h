@@ -51,5 +51,6 @@ uint64_t host_new_id(void);
  * but descriptors. */
 bool host_is_visitor(void);
 void host_after_fork(void);
+void host_lock_for_fork(bool on); /* no other thread is in the middle of anything */
 
 #endif

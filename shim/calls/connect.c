@@ -20,11 +20,11 @@ SEAM_EXPORT int socket(int domain, int type, int protocol)
 SEAM_EXPORT int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t len)
 {
 	const struct sockaddr *addr = address.__sockaddr__;
-	struct conn *conn = conn_get(fd);
-	int r = conn_connect(conn, fd, addr, len);
+	int r;
 
-	if (conn != NULL)
-		conn_put(conn);
+	do
+		r = conn_connect(conn_get(fd), fd, addr, len);
+	while (r == CONN_AGAIN);
 	if (r > 0)
 		return libc.connect(fd, addr, len);
 	for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++)

@@ -15,14 +15,17 @@
 
 SEAM_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
-	struct conn *conn = mapped_get(out);
 	ssize_t n;
 
-	if (conn == NULL)
-		return is_mapped(in) ? errno_return(-EINVAL)
-				     : libc.sendfile(out, in, offset, count);
-	n = is_mapped(in) ? -EINVAL : conn_sendfile(conn, out, in, offset, count);
-	conn_put(conn);
+	if (is_mapped(in))
+		return errno_return(-EINVAL);
+	do {
+		struct conn *conn = mapped_get(out);
+
+		if (conn == NULL)
+			return libc.sendfile(out, in, offset, count);
+		n = conn_sendfile(conn, out, in, offset, count);
+	} while (n == CONN_AGAIN);
 	return errno_return_sent(n, 0);
 }
 SEAM_ALIAS(sendfile64, sendfile);

@@ -31,7 +31,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	(void)argv;
 	libc_init();
 	environment_learn(envp);
-	pthread_atfork(conn_before_fork, NULL, in_child);
+	pthread_atfork(conn_before_fork, conn_after_fork, in_child);
 	at_quick_exit(conn_at_exit);
 }
 
@@ -82,7 +82,9 @@ SEAM_EXPORT pid_t _Fork(void)
 	pid = real_bare_fork();
 	if (pid == 0)
 		in_child();
-	else if (pid < 0)
+	else
+		conn_after_fork();
+	if (pid < 0)
 		conn_fork_failed();
 	return pid;
 }

@@ -8,12 +8,13 @@
 /* False: `fd` is libc's affair. */
 static bool receive(int fd, const struct iovec *iov, size_t count, int flags, ssize_t *out)
 {
-	struct conn *conn = (flags & MSG_ERRQUEUE) == 0 ? mapped_get(fd) : NULL;
+	do {
+		struct conn *conn = (flags & MSG_ERRQUEUE) == 0 ? mapped_get(fd) : NULL;
 
-	if (conn == NULL)
-		return false;
-	*out = conn_receive(conn, fd, iov, count, flags);
-	conn_put(conn);
+		if (conn == NULL)
+			return false;
+		*out = conn_receive(conn, fd, iov, count, flags);
+	} while (*out == CONN_AGAIN);
 	return true;
 }
 
@@ -41,11 +42,9 @@ static bool receive_parts(int fd, const struct iovec *iov, int count, int flags,
 	struct conn *conn = count > 0 && count <= IOV_MAX ? mapped_get(fd) : NULL;
 	bool asks = conn != NULL && iov_bytes(iov, (size_t)count) > 0;
 
-	if (asks)
-		*out = conn_receive(conn, fd, iov, (size_t)count, flags);
 	if (conn != NULL)
 		conn_put(conn);
-	return asks;
+	return asks && receive(fd, iov, (size_t)count, flags, out);
 }
 
 SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)

@@ -6,6 +6,7 @@
 #include "calls/rights.h"
 
 #include "conn/relay.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -114,6 +115,20 @@ static void settle(struct passing *passing, bool sent)
 	}
 }
 
+/* It may wait, and is then the program's to interrupt. */
+static ssize_t send_unguarded(int fd, const struct msghdr *msg, int flags)
+{
+	struct guard guard;
+	ssize_t n;
+
+	guard_enter();
+	guard_suspend(&guard, true);
+	n = libc.sendmsg(fd, msg, flags);
+	guard_resume(&guard);
+	guard_leave();
+	return n;
+}
+
 ssize_t rights_send(int fd, const struct msghdr *msg, int flags)
 {
 	struct msghdr changed = *msg;
@@ -128,7 +143,7 @@ ssize_t rights_send(int fd, const struct msghdr *msg, int flags)
 	}
 	if (r == 0) {
 		errno = saved;
-		n = libc.sendmsg(fd, &changed, flags);
+		n = send_unguarded(fd, &changed, flags);
 		saved = errno;
 	}
 	if (passing != NULL)

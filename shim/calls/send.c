@@ -10,12 +10,13 @@
 
 static bool transmit(int fd, const struct iovec *iov, size_t count, int flags, ssize_t *out)
 {
-	struct conn *conn = mapped_get(fd);
+	do {
+		struct conn *conn = mapped_get(fd);
 
-	if (conn == NULL)
-		return false;
-	*out = conn_send(conn, fd, iov, count, flags);
-	conn_put(conn);
+		if (conn == NULL)
+			return false;
+		*out = conn_send(conn, fd, iov, count, flags);
+	} while (*out == CONN_AGAIN);
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "calls/environment.h"
 #include "calls/process.h"
 #include "conn/relay.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,13 +59,13 @@ static int remember(const posix_spawn_file_actions_t *actions, int fd, int numbe
 
 	if (action == NULL)
 		return ENOMEM;
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	*standin = take_standin();
 	if (*standin >= 0) {
 		*action = (struct action){ list, actions, fd, number, *standin };
 		list = action;
 	}
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 	if (*standin < 0) {
 		free(action);
 		return EMFILE;
@@ -87,7 +88,7 @@ SEAM_EXPORT int posix_spawn_file_actions_destroy(posix_spawn_file_actions_t *act
 {
 	struct action **at = &list;
 
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	while (*at != NULL) {
 		struct action *gone = *at;
 
@@ -98,7 +99,7 @@ SEAM_EXPORT int posix_spawn_file_actions_destroy(posix_spawn_file_actions_t *act
 		*at = gone->next;
 		free(gone);
 	}
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 	return libc.posix_spawn_file_actions_destroy(actions);
 }
 
@@ -166,11 +167,11 @@ static int fill_all(struct filled *filled, const posix_spawn_file_actions_t *act
 	int r = 0;
 
 	filled->count = 0;
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	for (struct action *at = list; at != NULL && r == 0; at = at->next)
 		if (at->actions == actions)
 			r = fill(filled, at);
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 	return r;
 }
 

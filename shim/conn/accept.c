@@ -7,6 +7,7 @@
 
 #include "conn/names.h"
 #include "conn/relay.h"
+#include "guard.h"
 #include "libc.h"
 #include "notice.h"
 
@@ -35,7 +36,7 @@ static int listener_refused(
 	return -EACCES;
 }
 
-int conn_listen(int fd)
+static int listen_here(int fd)
 {
 	struct policy_query query = { .direction = POLICY_INBOUND };
 	const struct policy_rule *rule = NULL;
@@ -60,8 +61,18 @@ int conn_listen(int fd)
 	atomic_fetch_or(&listening[query.local.port / 64], (uint64_t)1 << (query.local.port % 64));
 	conn = table_take(fd);
 	if (conn != NULL)
-		conn_put(conn);
+		conn_unref(conn);
 	return 0;
+}
+
+int conn_listen(int fd)
+{
+	int r;
+
+	guard_enter();
+	r = listen_here(fd);
+	guard_leave();
+	return r;
 }
 
 static void copy_address(const struct sockaddr_storage *from, socklen_t from_len,
@@ -91,7 +102,7 @@ static int make_conn(int fd, int family, const struct policy_query *query,
 	}
 	if (r < 0) {
 		conn_unmap(conn);
-		conn_put(conn);
+		conn_unref(conn);
 		return r;
 	}
 	if ((flags & SOCK_CLOEXEC) == 0)
@@ -121,7 +132,10 @@ static int admit(int fd, const struct sockaddr_storage *peer, socklen_t peer_len
 {
 	struct policy_query query = { .direction = POLICY_INBOUND };
 	struct policy_decision decision;
+	struct conn *stale = table_take(fd);
 
+	if (stale != NULL)
+		conn_abandon(stale);
 	if (address_from_sockaddr((const struct sockaddr *)peer, peer_len, &query.remote) < 0)
 		return 0;
 	if (host_refuses())
@@ -168,8 +182,11 @@ static bool is_tcp_connection(int fd, struct sockaddr_storage *peer, socklen_t *
 static void inherit(int fd, const struct sockaddr_storage *peer, socklen_t len)
 {
 	struct conn *conn;
-	int r = admit(fd, peer, len, 0);
+	int r;
 
+	guard_enter();
+	r = admit(fd, peer, len, 0);
+	guard_leave();
 	/* A number has to stay what it is, so what policy denies is a connection at its end. */
 	if (r != 0)
 		sys_shutdown(fd, SHUT_RDWR);
@@ -215,15 +232,13 @@ int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		struct sockaddr_storage peer;
 		socklen_t peer_len = sizeof(peer);
 		int made = real_accept(fd, (struct sockaddr *)&peer, &peer_len, flags);
-		struct conn *stale;
 		int r;
 
 		if (made < 0)
 			return made;
-		stale = table_take(made);
-		if (stale != NULL)
-			conn_abandon(stale);
+		guard_enter();
 		r = admit(made, &peer, peer_len, flags);
+		guard_leave();
 		if (r == 0) {
 			copy_address(&peer, peer_len, addr, len);
 			return made;

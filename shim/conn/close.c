@@ -8,6 +8,7 @@
 #include "conn/internal.h"
 
 #include "audit/writer.h"
+#include "guard.h"
 #include "libc.h"
 
 #include <errno.h>
@@ -65,7 +66,7 @@ void conn_abandon(struct conn *conn)
 			report_close(conn,
 				"the program closed the descriptor behind the library's back");
 	}
-	conn_put(conn);
+	conn_unref(conn);
 }
 
 /* A number above what programs look at, or the next free one. */
@@ -107,7 +108,7 @@ void conn_linger_end(struct conn *conn)
 	driver_remove(conn);
 	conn->lingering = false;
 	sys_close(fd);
-	conn_put(conn);
+	conn_unref(conn);
 }
 
 /*
@@ -146,7 +147,8 @@ static void finish_open(struct conn *conn, int fd)
 		report_close(conn, "reset by the program (SO_LINGER)");
 		return;
 	}
-	/* That the peer has ended without close_notify is nothing to a program that reads no more. */
+	/* That the peer has ended without close_notify is nothing to a program that reads no more.
+	 */
 	share->receive_closed = true;
 	conn_drain(conn, fd);
 	if (conn_state(conn) != CONN_OPEN) /* what was drained was its end, and reported */
@@ -229,7 +231,7 @@ static void detach(struct conn *conn, int fd)
 		finish(conn, fd);
 	else
 		leave_to_others(conn, fd);
-	conn_put(conn);
+	conn_unref(conn);
 }
 
 static int real_close(int fd)
@@ -258,8 +260,9 @@ int conn_close(struct conn *conn, int fd)
 
 void conn_close_range(unsigned first, unsigned last, bool on_exec_only)
 {
+	guard_enter();
 	for (unsigned fd = first; fd <= last && fd < table_high(); fd++) {
-		struct conn *conn = conn_get((int)fd);
+		struct conn *conn = table_get((int)fd);
 
 		if (conn == NULL)
 			continue;
@@ -267,8 +270,9 @@ void conn_close_range(unsigned first, unsigned last, bool on_exec_only)
 			conn_set_close_on_exec(conn, (int)fd, true);
 		else
 			conn_close(conn, (int)fd);
-		conn_put(conn);
+		conn_unref(conn);
 	}
+	guard_leave();
 }
 
 void conn_replaced(int newfd)
@@ -277,9 +281,11 @@ void conn_replaced(int newfd)
 
 	if (host_is_visitor())
 		return;
+	guard_enter();
 	entry = table_take(newfd);
 	if (entry != NULL)
 		detach(entry, newfd);
+	guard_leave();
 }
 
 int conn_own_descriptor(void)
@@ -333,12 +339,14 @@ void conn_at_exit(void)
 
 	if (host_is_visitor())
 		return;
+	guard_enter();
 	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
 		if (conn->share != NULL && atomic_load(&conn->fd) == fd && share_leave(conn->share))
 			finish(conn, fd);
-		conn_put(conn);
+		conn_unref(conn);
 	}
 	driver_finish(sys_monotonic_us() + EXIT_LINGER_US);
 	host_audit_flush();
+	guard_leave();
 	errno = saved;
 }

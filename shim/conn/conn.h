@@ -6,6 +6,7 @@
 #ifndef SEAMTLS_CONN_CONN_H
 #define SEAMTLS_CONN_CONN_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -15,8 +16,8 @@
 
 struct conn;
 
-/* The connection of a descriptor, with a reference that conn_put() gives back. NULL: not ours;
- * errno as it was. */
+/* The connection of a descriptor, with a reference that conn_put() gives back, and in the guard
+ * (guard.h) until then. NULL: not ours; errno as it was. */
 struct conn *conn_get(int fd);
 void conn_put(struct conn *conn);
 
@@ -29,7 +30,14 @@ bool conn_is_mapped(const struct conn *conn);
 /* A new TCP socket: remembered, so that what the program does before connect() is known. */
 void conn_socket_made(int fd, int domain, int type);
 
-/* Decides, connects, establishes. `conn` may be NULL. 1: not ours, call libc. */
+/*
+ * Calls that may wait take the reference and the guard over. CONN_AGAIN: meanwhile the descriptor
+ * has become another's, or libc's; as the kernel would, the call begins again.
+ */
+#define CONN_AGAIN (-ESTALE)
+
+/* Decides, connects, establishes. `conn` may be NULL, and then there is nothing to take over. 1:
+ * not ours, call libc. */
 int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len);
 
 /* Credentials and audit of what listens on fd are loaded. 0, or -EACCES when they cannot be. */
@@ -44,7 +52,7 @@ int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
 
 ssize_t conn_receive(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags);
 ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags);
-/* From a file's offset, or its position if offset is NULL. */
+/* Waits too, and takes over. From a file's offset, or its position if offset is NULL. */
 ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t len);
 
 int conn_shutdown(struct conn *conn, int fd, int how);
@@ -89,8 +97,9 @@ void conn_before_spawn(void);
 size_t conn_before_exec(int *watches, size_t most);
 void conn_exec_failed(const int *watches, size_t count);
 
-/* Process events. */
+/* Process events. conn_before_fork(), then one of the next two in either process. */
 void conn_before_fork(void);
+void conn_after_fork(void);
 void conn_in_child(void);
 void conn_fork_failed(void);
 void conn_at_exit(void);

@@ -6,6 +6,7 @@
 #include "conn/internal.h"
 
 #include "conn/names.h"
+#include "guard.h"
 #include "libc.h"
 #include "notice.h"
 
@@ -76,15 +77,17 @@ void conn_socket_made(int fd, int domain, int type)
 	if (!is_inet(domain) || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
 		host_policy() == NULL)
 		return;
+	guard_enter();
 	conn = table_take(fd); /* a number that was closed behind our back */
 	if (conn != NULL)
 		conn_abandon(conn);
 	conn = conn_new();
-	if (conn == NULL)
-		return;
-	conn->family = domain;
-	if (table_set(fd, conn, (type & SOCK_CLOEXEC) != 0) < 0)
-		conn_put(conn);
+	if (conn != NULL) {
+		conn->family = domain;
+		if (table_set(fd, conn, (type & SOCK_CLOEXEC) != 0) < 0)
+			conn_unref(conn);
+	}
+	guard_leave();
 }
 
 /* The socket is the program's own: it leaves the table. */
@@ -93,7 +96,7 @@ static void forget(struct conn *conn, int fd)
 	struct conn *entry = conn != NULL ? table_take(fd) : NULL;
 
 	if (entry != NULL)
-		conn_put(entry);
+		conn_unref(entry);
 }
 
 static void decide(struct outbound *out, int fd, const struct policy_address *remote)
@@ -108,11 +111,23 @@ static void decide(struct outbound *out, int fd, const struct policy_address *re
 	host_decide(&out->query, &out->decision);
 }
 
-static int real_connect(int fd, const struct sockaddr *addr, socklen_t len)
+/* As long as the kernel takes, with nothing held. *held is NULL if the program has closed it
+ * meanwhile. */
+static int real_connect(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int saved = errno;
-	int r = libc.connect(fd, addr, len);
+	struct conn_mark mark = { NULL };
+	struct guard guard;
+	int saved = errno, r;
 
+	if (*held != NULL) {
+		mark = conn_mark(*held);
+		conn_unref(*held);
+	}
+	guard_suspend(&guard, true);
+	r = libc.connect(fd, addr, len);
+	guard_resume(&guard);
+	if (mark.conn != NULL)
+		*held = conn_regain(mark);
 	if (r < 0)
 		r = -errno;
 	errno = saved;
@@ -121,18 +136,18 @@ static int real_connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 /* Not for us to protect: pass and observe. What was asked to be seen is audited once there is
  * something to see. */
-static int connect_aside(
-	struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len, struct outbound *out)
+static int connect_aside(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len,
+	struct outbound *out)
 {
 	bool seen = out->decision.action == POLICY_OBSERVE || out->decision.rule != NULL;
 	int r;
 
 	if (host_audit_open() < 0)
 		return -EACCES;
-	r = real_connect(fd, addr, len);
+	r = real_connect(held, fd, addr, len);
 	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
 		return r;
-	forget(conn, fd);
+	forget(*held, fd);
 	if (!seen)
 		return r;
 	socket_address(fd, false, &out->query.local);
@@ -174,10 +189,10 @@ static struct conn *adopt(int fd, int family)
 		return NULL;
 	conn->family = family;
 	if (table_set(fd, conn, (sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC) != 0) < 0) {
-		conn_put(conn);
+		conn_unref(conn);
 		return NULL;
 	}
-	return conn_get(fd);
+	return table_get(fd);
 }
 
 /* TCP refused: the socket may try again, as sockets do. */
@@ -194,47 +209,54 @@ static int connect_refused(struct conn *conn, int fd, int r)
 	return r;
 }
 
-static int connect_protected(
-	struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len, struct outbound *out)
+/* TCP is there, or will be: the handshake, as far as the call waits for it. */
+static int establish(struct conn **held, int fd, bool nonblock)
 {
-	bool nonblock = (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0;
-	int r = conn_map(conn, TLS_CLIENT, out->decision.rule, CONN_CONNECTING);
+	int r = conn_establish(*held, fd);
 
-	if (r < 0)
-		return r;
-	fill(conn, out);
-	atomic_store(&conn->share->nonblock, nonblock);
-	sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
-	interest_begin(conn);
-	r = real_connect(fd, addr, len);
-	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
-		return connect_refused(conn, fd, r);
-	driver_add(conn);
-	if (r < 0)
-		return r;
-	r = conn_establish(conn, fd);
-	if (r == -EAGAIN && conn_state(conn) == CONN_ESTABLISHING) {
+	if (r == -EAGAIN && conn_state(*held) == CONN_ESTABLISHING) {
 		if (nonblock)
 			return -EINPROGRESS;
-		if (!conn->self_connected)
-			r = conn_establish_wait(conn, fd, 0);
+		if (!(*held)->self_connected)
+			r = conn_establish_wait(held, fd, 0);
 	}
-	conn->connect_told = true;
+	if (r == -EINTR || r == -ESTALE)
+		return r;
+	(*held)->connect_told = true;
 	return r == -EAGAIN ? 0 : r;
 }
 
-static int connect_tls(
-	struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len, struct outbound *out)
+static int connect_protected(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len,
+	struct outbound *out)
+{
+	bool nonblock = (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0;
+	int r = conn_map(*held, TLS_CLIENT, out->decision.rule, CONN_CONNECTING);
+
+	if (r < 0)
+		return r;
+	fill(*held, out);
+	atomic_store(&(*held)->share->nonblock, nonblock);
+	sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
+	interest_begin(*held);
+	r = real_connect(held, fd, addr, len);
+	if (*held == NULL)
+		return r;
+	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
+		return connect_refused(*held, fd, r);
+	driver_add(*held);
+	return r < 0 ? r : establish(held, fd, nonblock);
+}
+
+static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len,
+	struct outbound *out)
 {
 	char why[TLS_REASON_MAX] = "";
 	struct tls_context *context =
 		host_context(out->decision.rule, TLS_CLIENT, why, sizeof(why));
-	struct conn *adopted = conn == NULL ? adopt(fd, addr->sa_family) : NULL;
-	int r;
 
-	if (conn == NULL)
-		conn = adopted;
-	if (conn == NULL)
+	if (*held == NULL)
+		*held = adopt(fd, addr->sa_family);
+	if (*held == NULL)
 		return -ENOBUFS;
 	if (context == NULL || host_audit_open() < 0) {
 		const char *reason =
@@ -243,33 +265,32 @@ static int connect_tls(
 
 		report_decision(AUDIT_DENY, &out->query, &out->decision, reason);
 		notice("rule '%s' refuses connections: %s", out->decision.rule->name, reason);
-		r = -EACCES;
-	} else {
-		conn->context = context;
-		r = connect_protected(conn, fd, addr, len, out);
+		return -EACCES;
 	}
-	if (adopted != NULL)
-		conn_put(adopted);
-	return r;
+	(*held)->context = context;
+	return connect_protected(held, fd, addr, len, out);
 }
 
 /* connect() on what is connecting or connected already: the kernel's law (EALREADY, 0 once,
  * EISCONN). */
-static int connect_again(struct conn *conn, int fd)
+static int connect_again(struct conn **held, int fd)
 {
-	int r = conn_establish_wait(conn, fd, 0);
+	int r = conn_establish_wait(held, fd, 0);
 
-	if (r == -EAGAIN && conn_state(conn) != CONN_DEFERRED)
+	if (r == -EINTR || r == -ESTALE)
+		return r;
+	if (r == -EAGAIN && conn_state(*held) != CONN_DEFERRED)
 		return -EALREADY;
 	if (r < 0 && r != -EAGAIN)
 		return r;
-	if (conn->connect_told)
+	if ((*held)->connect_told)
 		return -EISCONN;
-	conn->connect_told = true;
+	(*held)->connect_told = true;
 	return 0;
 }
 
-int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len)
+static int decide_and_connect(
+	struct conn **held, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct outbound out;
 	struct policy_address remote;
@@ -280,20 +301,31 @@ int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen
 		return 1;
 	if (host_refuses())
 		return socket_is_tcp(fd) ? -EACCES : 1;
-	if (host_policy() == NULL || (conn == NULL && !socket_is_tcp(fd)))
+	if (host_policy() == NULL || (*held == NULL && !socket_is_tcp(fd)))
 		return 1;
-	if (conn != NULL && conn_state(conn) == CONN_FAILED &&
+	if (*held != NULL && conn_state(*held) == CONN_FAILED &&
 		!socket_address(fd, true, &connected))
-		connect_refused(conn, fd, 0);
-	if (conn != NULL && conn_state(conn) != CONN_NEW)
-		return conn_state(conn) == CONN_PASSED ? 1 : connect_again(conn, fd);
+		connect_refused(*held, fd, 0);
+	if (*held != NULL && conn_state(*held) != CONN_NEW)
+		return conn_state(*held) == CONN_PASSED ? 1 : connect_again(held, fd);
 	decide(&out, fd, &remote);
 	switch (out.decision.action) {
 	case POLICY_TLS:
-		return connect_tls(conn, fd, addr, len, &out);
+		return connect_tls(held, fd, addr, len, &out);
 	case POLICY_DENY:
 		return connect_denied(&out);
 	default:
-		return connect_aside(conn, fd, addr, len, &out);
+		return connect_aside(held, fd, addr, len, &out);
 	}
+}
+
+int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int r;
+
+	if (conn == NULL)
+		guard_enter();
+	r = decide_and_connect(&conn, fd, addr, len);
+	conn_put_held(conn);
+	return r;
 }

@@ -4,9 +4,9 @@
  * empty, and only then, the poll family is libc's. A wait never lets one peer hold up another:
  * everything that can be stepped is, and nothing is waited for but by the thread whose call it is.
  */
-#include "conn/internal.h"
-
 #include "conn/batch.h"
+
+#include "guard.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -19,6 +19,9 @@
  * again, at first soon, then ever more seldom.
  */
 #define LOOK_MOST_US 256000
+/* A thread that waits for a connection drives it, and others need not. It says so for this long at
+ * a time, for it may never come back from its wait. */
+#define CLAIM_US 500000
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct conn *list;
@@ -26,14 +29,14 @@ static _Atomic unsigned active;
 
 void driver_add(struct conn *conn)
 {
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	if (!atomic_load(&conn->driven)) {
 		atomic_store(&conn->driven, true);
 		conn->driver_next = list;
 		list = conn_ref(conn);
 		atomic_fetch_add(&active, 1);
 	}
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 }
 
 /* Takes *at out of the list, under the lock; the list's reference is the caller's then. */
@@ -54,14 +57,14 @@ void driver_remove(struct conn *conn)
 
 	if (!atomic_load(&conn->driven))
 		return;
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	for (at = &list; *at != NULL && *at != conn; at = &(*at)->driver_next)
 		continue;
 	if (*at != NULL)
 		gone = unlink_at(at);
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 	if (gone != NULL)
-		conn_put(gone);
+		conn_unref(gone);
 }
 
 bool driver_active(void)
@@ -93,9 +96,6 @@ void batch_look_again(struct batch *batch, uint64_t *look_us)
 
 void batch_clear(struct batch *batch)
 {
-	for (size_t i = 0; i < batch->count; i++)
-		if (batch->conns[i] != NULL)
-			conn_put(batch->conns[i]);
 	if (batch->fds != batch->few_fds) {
 		free(batch->fds);
 		free(batch->conns);
@@ -105,7 +105,7 @@ void batch_clear(struct batch *batch)
 bool batch_grow(struct batch *batch, size_t room)
 {
 	struct pollfd *fds;
-	struct conn **conns;
+	struct conn_mark *conns;
 
 	if (room <= batch->room)
 		return true;
@@ -133,7 +133,7 @@ bool batch_add(struct batch *batch, int fd, short events, struct conn *conn)
 	if (batch->count == batch->room && !batch_grow(batch, batch->room * 2))
 		return false;
 	batch->fds[batch->count] = (struct pollfd){ .fd = fd, .events = events };
-	batch->conns[batch->count++] = conn;
+	batch->conns[batch->count++] = conn != NULL ? conn_mark(conn) : (struct conn_mark){ NULL };
 	return true;
 }
 
@@ -180,13 +180,15 @@ static void drop_done(void)
 		}
 		done = unlink_at(at);
 		interest_end(done);
-		conn_put(done);
+		conn_unref(done);
 	}
 }
 
 void batch_add_list(struct batch *batch, bool set)
 {
-	pthread_mutex_lock(&lock);
+	uint64_t now = sys_monotonic_us();
+
+	guard_lock(&lock);
 	drop_done();
 	for (struct conn *conn = list; conn != NULL; conn = conn->driver_next) {
 		short events = events_of(conn);
@@ -194,12 +196,12 @@ void batch_add_list(struct batch *batch, bool set)
 		batch->shared |= conn_is_foreign(conn);
 		if (has_deadline(conn) && conn->deadline_us < batch->deadline_us)
 			batch->deadline_us = conn->deadline_us;
-		if (events == 0 || atomic_load(&conn->waiters) > 0 || (set && interest_any(conn)))
+		if (events == 0 || atomic_load(&conn->claimed_until_us) > now ||
+			(set && interest_any(conn)))
 			continue;
-		if (batch_add(batch, atomic_load(&conn->fd), events, conn))
-			conn_ref(conn);
+		batch_add(batch, atomic_load(&conn->fd), events, conn);
 	}
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 }
 
 static void step(struct conn *conn)
@@ -226,16 +228,21 @@ static void step_overdue(uint64_t now)
 	struct conn *overdue[BATCH_ON_STACK];
 	size_t count = 0;
 
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	for (struct conn *conn = list; conn != NULL && count < BATCH_ON_STACK;
 		conn = conn->driver_next)
 		if (has_deadline(conn) && conn->deadline_us <= now)
 			overdue[count++] = conn_ref(conn);
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 	for (size_t i = 0; i < count; i++) {
 		step(overdue[i]);
-		conn_put(overdue[i]);
+		conn_unref(overdue[i]);
 	}
+}
+
+struct conn *batch_regain(const struct batch *batch, size_t at)
+{
+	return batch->conns[at].conn != NULL ? conn_regain(batch->conns[at]) : NULL;
 }
 
 bool batch_step(struct batch *batch, size_t from)
@@ -243,9 +250,12 @@ bool batch_step(struct batch *batch, size_t from)
 	bool stepped = false;
 
 	for (size_t i = from; i < batch->count; i++) {
-		if (batch->fds[i].revents == 0 || batch->conns[i] == NULL)
+		struct conn *conn = batch->fds[i].revents != 0 ? batch_regain(batch, i) : NULL;
+
+		if (conn == NULL)
 			continue;
-		step(batch->conns[i]);
+		step(conn);
+		conn_unref(conn);
 		stepped = true;
 	}
 	if (batch->deadline_us <= sys_monotonic_us()) {
@@ -269,39 +279,52 @@ const struct timespec *batch_time_left(
 	return out;
 }
 
-int driver_wait(int fd, short events, uint64_t deadline_us, uint64_t *look_us)
+/* Until this call is over, others need not watch the connection. */
+static void claim(struct conn *conn, struct batch *batch)
 {
-	struct conn *self = conn_get(fd);
+	uint64_t until = sys_monotonic_us() + CLAIM_US;
+
+	atomic_store(&conn->claimed_until_us, until);
+	if (until < batch->deadline_us)
+		batch->deadline_us = until;
+}
+
+int driver_wait(struct conn **held, int fd, short events, uint64_t deadline_us, uint64_t *look_us)
+{
+	struct conn *conn = *held;
+	struct conn_mark mark = conn_mark(conn);
 	struct timespec left;
 	struct batch batch;
 	int r;
 
 	if (deadline_us == 0)
 		deadline_us = BATCH_FOR_EVER;
-	if (self != NULL) {
-		atomic_fetch_add(&self->waiters, 1);
-		if (conn_state(self) == CONN_OPEN)
-			events |= events_of(self);
-	}
+	if (conn_state(conn) == CONN_OPEN)
+		events |= events_of(conn);
 	batch_init(&batch);
 	batch_add(&batch, events != 0 ? fd : -1, events, NULL);
+	claim(conn, &batch);
 	batch_add_list(&batch, false);
 	if (look_us != NULL) {
 		batch.shared |= !__libc_single_threaded;
 		batch_look_again(&batch, look_us);
 	}
-	r = sys_poll(batch.fds, batch.count, batch_time_left(&batch, deadline_us, &left), NULL);
+	conn_unref(conn);
+	r = interruptible_poll(&batch, batch_time_left(&batch, deadline_us, &left));
+	*held = conn = conn_regain(mark);
+	if (conn != NULL)
+		atomic_store(&conn->claimed_until_us, 0);
 	if (r >= 0) {
 		batch_step(&batch, 1);
-		if (self != NULL && conn_state(self) == CONN_OPEN &&
+		if (conn != NULL && conn_state(conn) == CONN_OPEN &&
 			(batch.fds[0].revents & POLLOUT) != 0)
-			step(self);
-	}
-	if (self != NULL) {
-		atomic_fetch_sub(&self->waiters, 1);
-		conn_put(self);
+			step(conn);
 	}
 	batch_clear(&batch);
+	if (r < 0 && r != -ERESTART)
+		return r;
+	if (conn == NULL || !table_has(fd, conn))
+		return -ESTALE;
 	if (r < 0)
 		return r;
 	return sys_monotonic_us() >= deadline_us ? -EAGAIN : 0;
@@ -315,11 +338,11 @@ void driver_start_if_deferred(struct conn *conn, short events)
 		return;
 	if (!conn->out_told && (events & POLLOUT) != 0)
 		return;
-	if (pthread_mutex_trylock(&conn->lock) != 0)
+	if (!guard_try_lock(&conn->lock))
 		return;
 	if (conn_state(conn) == CONN_DEFERRED)
 		conn_start(conn);
-	pthread_mutex_unlock(&conn->lock);
+	guard_unlock(&conn->lock);
 }
 
 void driver_start_deferred(int epfd)
@@ -327,15 +350,15 @@ void driver_start_deferred(int epfd)
 	struct conn *waiting[BATCH_ON_STACK];
 	size_t count = 0;
 
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	for (struct conn *conn = list; conn != NULL && count < BATCH_ON_STACK;
 		conn = conn->driver_next)
 		if (conn_state(conn) == CONN_DEFERRED && interest_waits_for_peer(conn, epfd))
 			waiting[count++] = conn_ref(conn);
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 	for (size_t i = 0; i < count; i++) {
 		driver_start_if_deferred(waiting[i], POLLIN);
-		conn_put(waiting[i]);
+		conn_unref(waiting[i]);
 	}
 }
 
@@ -349,13 +372,12 @@ void driver_finish(uint64_t deadline_us)
 		batch_init(&batch);
 		batch_add_list(&batch, false);
 		for (size_t i = 0; i < batch.count; i++)
-			if (conn_state(batch.conns[i]) != CONN_OPEN)
+			if (conn_state(batch.conns[i].conn) != CONN_OPEN)
 				batch.fds[i].fd = -1;
 			else
 				r = 0;
 		if (r == 0)
-			r = sys_poll(batch.fds, batch.count,
-				batch_time_left(&batch, deadline_us, &left), NULL);
+			r = batch_poll(&batch, batch_time_left(&batch, deadline_us, &left), NULL);
 		if (r > 0)
 			batch_step(&batch, 0);
 		batch_clear(&batch);
@@ -369,7 +391,6 @@ void driver_in_child(void)
 {
 	struct conn *conn, *next;
 
-	pthread_mutex_init(&lock, NULL);
 	for (conn = list; conn != NULL; conn = next) {
 		next = conn->driver_next;
 		if (!conn->lingering)
@@ -383,7 +404,14 @@ void driver_in_child(void)
 
 void driver_in_relay(void)
 {
-	pthread_mutex_init(&lock, NULL);
 	list = NULL;
 	atomic_store(&active, 0);
+}
+
+void driver_lock_for_fork(bool on)
+{
+	if (on)
+		guard_lock(&lock);
+	else
+		guard_unlock(&lock);
 }

@@ -6,6 +6,7 @@
  */
 #include "conn/internal.h"
 
+#include "guard.h"
 #include "notice.h"
 
 #include <errno.h>
@@ -374,11 +375,11 @@ int conn_establish(struct conn *conn, int fd)
 	default:
 		break;
 	}
-	/* Another thread, or the flow that this signal handler interrupted, is at it. */
-	if (pthread_mutex_trylock(&conn->lock) != 0)
+	/* Another thread is at it. */
+	if (!guard_try_lock(&conn->lock))
 		return -EAGAIN;
 	r = step_locked(conn, fd);
-	pthread_mutex_unlock(&conn->lock);
+	guard_unlock(&conn->lock);
 	errno = saved;
 	return r;
 }
@@ -418,22 +419,21 @@ static bool may_wait(struct conn *conn, int fd, int flags)
 	return (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) == 0;
 }
 
-int conn_establish_wait(struct conn *conn, int fd, int flags)
+int conn_establish_wait(struct conn **held, int fd, int flags)
 {
 	uint64_t look_us = DRIVER_LOOK_FIRST_US;
 
 	for (;;) {
-		int r = conn_establish(conn, fd);
+		int r = conn_establish(*held, fd);
 
 		if (r != -EAGAIN)
 			return r;
-		if (!may_wait(conn, fd, flags))
+		if (!may_wait(*held, fd, flags))
 			return -EAGAIN;
-		r = driver_wait(fd, conn_establish_events(conn), conn->deadline_us, &look_us);
-		if (r == -EINTR && sys_signals_interrupt())
-			return -EINTR;
-		if (!table_has(fd, conn))
-			return -EBADF;
+		r = driver_wait(
+			held, fd, conn_establish_events(*held), (*held)->deadline_us, &look_us);
+		if (r == -EINTR || r == -ESTALE)
+			return r;
 	}
 }
 
@@ -442,7 +442,7 @@ size_t conn_keep_early(struct conn *conn, const struct iovec *iov, size_t count)
 	size_t kept = 0;
 	bool keep;
 
-	pthread_mutex_lock(&conn->lock);
+	guard_lock(&conn->lock);
 	keep = conn_state(conn) == CONN_ESTABLISHING && own_handshake(conn);
 	if (keep && conn->early == NULL)
 		conn->early = malloc(CONN_EARLY_MOST);
@@ -455,6 +455,6 @@ size_t conn_keep_early(struct conn *conn, const struct iovec *iov, size_t count)
 		conn->early_len += len;
 		kept += len;
 	}
-	pthread_mutex_unlock(&conn->lock);
+	guard_unlock(&conn->lock);
 	return kept;
 }

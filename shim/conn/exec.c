@@ -6,6 +6,7 @@
  * said goodbye to, once it is sure that exec() has not failed.
  */
 #include "conn/internal.h"
+#include "guard.h"
 
 #include "conn/relay.h"
 
@@ -34,11 +35,13 @@ void conn_before_spawn(void)
 
 	if (!table_any_handed_on() || host_is_visitor())
 		return;
+	guard_enter();
 	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
 		if (conn_is_mapped(conn) && table_handed_on(fd))
 			relay_onto(conn, fd, fd);
-		conn_put(conn);
+		conn_unref(conn);
 	}
+	guard_leave();
 }
 
 /* What exec() closes. Others that have it are not to wait for us; if there are none, the peer is to
@@ -59,6 +62,7 @@ size_t conn_before_exec(int *watches, size_t most)
 	/* A vfork child: its parent's connections are in the table, and stay the parent's. */
 	if (host_is_visitor())
 		return 0;
+	guard_enter();
 	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
 		if (conn_is_mapped(conn) && is_handed_on(fd)) {
 			relay_onto(conn, fd, fd);
@@ -66,8 +70,9 @@ size_t conn_before_exec(int *watches, size_t most)
 			watches[count] = leave(conn, fd);
 			count += watches[count] >= 0;
 		}
-		conn_put(conn);
+		conn_unref(conn);
 	}
+	guard_leave();
 	return count;
 }
 
@@ -80,9 +85,11 @@ void conn_exec_failed(const int *watches, size_t count)
 		relay_exec_failed(watches[i]);
 	if (host_is_visitor())
 		return;
+	guard_enter();
 	for (fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
 		if (conn_is_mapped(conn) && atomic_load(&conn->fd) == fd)
 			share_return(conn->share);
-		conn_put(conn);
+		conn_unref(conn);
 	}
+	guard_leave();
 }

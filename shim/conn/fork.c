@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Around fork(): every connection of the parent is the child's too. The child counts as a holder
- * before either of them goes on, so that neither can end what the other still uses. What belonged
- * to the parent's other threads is left alone.
+ * before either of them goes on, so that neither can end what the other still uses. The locks of
+ * the process are taken before, so that no other thread, which the child will not have, is in the
+ * middle of anything. Locks that processes share are not: their holder goes on in the parent.
  */
 #include "conn/internal.h"
+
+#include "guard.h"
 
 static void each_connection(void (*visit)(struct conn *conn))
 {
@@ -13,7 +16,7 @@ static void each_connection(void (*visit)(struct conn *conn))
 	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
 		if (atomic_load(&conn->fd) == fd)
 			visit(conn);
-		conn_put(conn);
+		conn_unref(conn);
 	}
 }
 
@@ -23,11 +26,20 @@ static void hold(struct conn *conn)
 		share_before_fork(conn->share);
 }
 
+/* Another thread was in the middle of a step: this copy of the handshake is good for nothing. */
+static void forget_handshake(struct conn *conn)
+{
+	pthread_mutex_init(&conn->lock, NULL);
+	conn->steps_seen--;
+}
+
 static void forked(struct conn *conn)
 {
-	/* A thread of the parent may have held it; that thread is not here. */
-	pthread_mutex_init(&conn->lock, NULL);
-	atomic_store(&conn->waiters, 0);
+	if (pthread_mutex_trylock(&conn->lock) == 0)
+		pthread_mutex_unlock(&conn->lock);
+	else
+		forget_handshake(conn);
+	atomic_store(&conn->claimed_until_us, 0);
 	if (conn->share != NULL)
 		share_in_child(conn->share);
 }
@@ -38,31 +50,45 @@ static void unhold(struct conn *conn)
 		share_fork_failed(conn->share);
 }
 
+/* In the order in which they are nested. */
+void conn_lock_all(bool on)
+{
+	host_lock_for_fork(on);
+	driver_lock_for_fork(on);
+	interest_lock_for_fork(on);
+	names_lock_for_fork(on);
+	share_lock_for_fork(on);
+	table_lock_for_fork(on);
+}
+
 void conn_before_fork(void)
 {
+	guard_enter();
 	each_connection(hold);
+	conn_lock_all(true);
+}
+
+void conn_after_fork(void)
+{
+	conn_lock_all(false);
+	guard_leave();
 }
 
 void conn_in_child(void)
 {
+	conn_lock_all(false);
 	host_after_fork();
-	table_in_child();
-	names_in_child();
-	share_process_forked();
 	driver_in_child();
-	interest_in_child();
 	each_connection(forked);
+	guard_leave();
 }
 
 void conn_in_relay(struct conn *conn, int fd)
 {
+	guard_stay();
 	host_after_fork();
-	table_in_child();
 	table_reduce(fd);
-	names_in_child();
-	share_process_forked();
 	driver_in_relay();
-	interest_in_child();
 	atomic_store(&conn->fd, fd);
 	atomic_store(&conn->descriptors, 1);
 	atomic_store(&conn->driven, false);
@@ -74,5 +100,7 @@ void conn_in_relay(struct conn *conn, int fd)
 
 void conn_fork_failed(void)
 {
+	guard_enter();
 	each_connection(unhold);
+	guard_leave();
 }

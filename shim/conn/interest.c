@@ -8,6 +8,8 @@
  */
 #include "conn/internal.h"
 
+#include "guard.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -192,7 +194,7 @@ int interest_ctl(struct conn *conn, int epfd, int op, int fd, const struct epoll
 	struct interest *interest;
 	int r;
 
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	interest = find(conn, epfd, fd);
 	/* An entry that was there before we were, or that another process made: modified or
 	 * deleted, it becomes known. */
@@ -206,30 +208,30 @@ int interest_ctl(struct conn *conn, int epfd, int op, int fd, const struct epoll
 		r = ctl_new(conn, interest, op, event);
 	else
 		r = ctl_on_its_way(conn, interest, op, event);
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 	return r;
 }
 
 void interest_begin(struct conn *conn)
 {
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	for (struct interest *at = conn->interests; at != NULL && make_mark(); at = at->next)
 		put_tag(at, EPOLL_CTL_MOD);
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 }
 
 void interest_sync(struct conn *conn)
 {
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	for (struct interest *at = conn->interests; at != NULL; at = at->next)
 		if (at->kernel_events != events_now(at))
 			put_tag(at, EPOLL_CTL_MOD);
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 }
 
 void interest_end(struct conn *conn)
 {
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	while (conn->interests != NULL) {
 		struct interest *at = conn->interests;
 
@@ -238,20 +240,20 @@ void interest_end(struct conn *conn)
 				at->wanted.data.u64);
 		drop(conn, at);
 	}
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 }
 
 void interest_forget(struct conn *conn, int fd)
 {
 	struct interest *at, *next;
 
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	for (at = conn->interests; at != NULL; at = next) {
 		next = at->next;
 		if (at->fd == fd)
 			drop(conn, at);
 	}
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 }
 
 bool interest_any(const struct conn *conn)
@@ -263,12 +265,12 @@ bool interest_waits_for_peer(struct conn *conn, int epfd)
 {
 	bool waits = false;
 
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	for (struct interest *at = conn->interests; at != NULL; at = at->next)
 		if (at->epfd == epfd && (at->wanted.events & EPOLLIN) != 0 &&
 			(conn->out_told || (at->wanted.events & EPOLLOUT) == 0))
 			waits = true;
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 	return waits;
 }
 
@@ -278,14 +280,14 @@ static struct conn *resolve(uint64_t tag, struct epoll_event *wanted, int *fd)
 	uint32_t place = (uint32_t)(tag & MASK(PLACE_BITS));
 	struct conn *conn = NULL;
 
-	pthread_mutex_lock(&lock);
+	guard_lock(&lock);
 	if (place < place_count && places[place] != NULL && places[place]->tagged &&
 		places[place]->tag == tag) {
 		conn = conn_ref(places[place]->conn);
 		*wanted = places[place]->wanted;
 		*fd = places[place]->fd;
 	}
-	pthread_mutex_unlock(&lock);
+	guard_unlock(&lock);
 	return conn;
 }
 
@@ -308,7 +310,7 @@ static bool take_event(struct epoll_event *event)
 	} else if (on_its_way(conn)) {
 		conn_establish(conn, fd);
 	}
-	conn_put(conn);
+	conn_unref(conn);
 	return visible;
 }
 
@@ -331,7 +333,10 @@ int interest_filter(struct epoll_event *events, int count, bool *stepped)
 	return left;
 }
 
-void interest_in_child(void)
+void interest_lock_for_fork(bool on)
 {
-	pthread_mutex_init(&lock, NULL);
+	if (on)
+		guard_lock(&lock);
+	else
+		guard_unlock(&lock);
 }

@@ -25,6 +25,7 @@ struct interest; /* an entry of an epoll set */
 
 struct conn {
 	_Atomic uint32_t refs;        /* descriptors, running calls, the driver's list */
+	_Atomic uint32_t life;        /* counts what connections the object has been */
 	_Atomic uint32_t descriptors; /* of this process */
 	_Atomic int fd;               /* one of them */
 	struct conn *next_free;
@@ -61,8 +62,9 @@ struct conn {
 	/* The driver's list. */
 	struct conn *driver_next;
 	_Atomic bool driven;
-	_Atomic int waiters;  /* threads that wait for this very connection and drive it */
-	_Atomic bool watched; /* a blocking client on which tickets may still come */
+	_Atomic uint64_t claimed_until_us; /* a thread waits for this very connection, and drives
+					      it */
+	_Atomic bool watched;              /* a blocking client on which tickets may still come */
 };
 
 /* --- table.c */
@@ -72,7 +74,20 @@ int table_set(int fd, struct conn *conn, bool close_on_exec);
 /* Takes the entry away. Its reference goes to the caller. NULL: there is none. */
 struct conn *table_take(int fd);
 bool table_has(int fd, const struct conn *conn);
+/* conn_get() and conn_put() for who is in the guard anyway. */
+struct conn *table_get(int fd);
 struct conn *conn_ref(struct conn *conn);
+void conn_unref(struct conn *conn);
+/* In place of a reference over a wait, from which a thread may never come back: the connection
+ * again, if it is still there, or NULL. */
+struct conn_mark {
+	struct conn *conn;
+	uint32_t life;
+};
+struct conn_mark conn_mark(struct conn *conn);
+struct conn *conn_regain(struct conn_mark mark);
+/* conn_put() for a call that has waited, and may have lost the connection: NULL. */
+void conn_put_held(struct conn *conn);
 unsigned table_high(void);
 /* The next conn at or after *fd, with a reference; NULL at the end. */
 struct conn *table_next(int *fd);
@@ -81,9 +96,9 @@ void table_keep_on_exec(int fd, bool keep);
 /* ... because the program has cleared FD_CLOEXEC on purpose; and whether there may be any such. */
 bool table_handed_on(int fd);
 bool table_any_handed_on(void);
-void table_in_child(void);
 /* In a relay: all entries but this one are another process's. */
 void table_reduce(int fd);
+void table_lock_for_fork(bool on);
 
 /* --- states */
 static inline enum conn_state conn_state(const struct conn *conn)
@@ -122,8 +137,8 @@ short conn_establish_events(struct conn *conn);
 /* Another process has begun the handshake and goes on with it. */
 bool conn_is_foreign(const struct conn *conn);
 /* Waits until open, as far as the program's descriptor may wait. 0, -EAGAIN, -EINTR, or why it
- * failed. */
-int conn_establish_wait(struct conn *conn, int fd, int flags);
+ * failed; -ESTALE as driver_wait(). */
+int conn_establish_wait(struct conn **held, int fd, int flags);
 /* The program has written before the handshake: keeps what fits. A count, or 0 if there is no room.
  */
 size_t conn_keep_early(struct conn *conn, const struct iovec *iov, size_t count);
@@ -141,12 +156,14 @@ void driver_add(struct conn *conn);
 void driver_remove(struct conn *conn);
 /*
  * Waits until fd has one of the events, driving every other connection that is on its way. 0 (look
- * again), -EINTR, or -EAGAIN: the deadline (monotonic, 0: none) has passed. look_us is for waits
+ * again); -EAGAIN: the deadline (monotonic, 0: none) has passed; -EINTR or -ERESTART as
+ * interruptible_poll(); -ESTALE: fd is not *held any more. The reference is given up for the wait:
+ * *held is NULL if the connection is gone. look_us is for waits
  * whose end another thread or process may bring about without a sign on fd: they return now and
  * then; *look_us is DRIVER_LOOK_FIRST_US at the first of several calls in a row. Else NULL.
  */
 #define DRIVER_LOOK_FIRST_US 2000
-int driver_wait(int fd, short events, uint64_t deadline_us, uint64_t *look_us);
+int driver_wait(struct conn **held, int fd, short events, uint64_t deadline_us, uint64_t *look_us);
 /* Deferred connections in the set that the program waits in to hear from the peer: they start now.
  */
 void driver_start_deferred(int epfd);
@@ -154,6 +171,7 @@ void driver_start_deferred(int epfd);
 void driver_start_if_deferred(struct conn *conn, short events);
 void driver_in_child(void);
 void driver_in_relay(void); /* nothing of the list is this process's */
+void driver_lock_for_fork(bool on);
 /* What closed connections still have to send gets a bounded time at exit. */
 void driver_finish(uint64_t deadline_us);
 
@@ -167,7 +185,7 @@ bool interest_any(const struct conn *conn);
 /* A deferred connection that the program waits for in this set to hear from the peer, now that it
  * knows it may write. */
 bool interest_waits_for_peer(struct conn *conn, int epfd);
-void interest_in_child(void);
+void interest_lock_for_fork(bool on);
 
 /* --- send.c */
 /* What is parked goes out as far as it goes. 0: nothing is left; -EAGAIN; or -errno. */
@@ -208,6 +226,10 @@ bool socket_address(int fd, bool peer, struct policy_address *out);
 /* The process has become the relay of this connection, which is its only one. */
 void conn_in_relay(struct conn *conn, int fd);
 
+/* --- fork.c */
+/* All locks of this process's threads, so that a copy of it finds nothing half done. */
+void conn_lock_all(bool on);
+
 /* --- report.c */
 void report_open(struct conn *conn, const struct tls_result *result);
 void report_fail(struct conn *conn, const struct tls_result *result, int error, const char *reason);
@@ -221,7 +243,7 @@ void report_address(const struct policy_address *address, char *buf, size_t len)
 /* --- names.c */
 size_t names_find(const struct policy_address *address, const char **out, size_t most, char *memory,
 	size_t memory_len);
-void names_in_child(void);
+void names_lock_for_fork(bool on);
 
 /* --- scratch.c */
 #define SCRATCH_LEN (4 * (RECORD_MAX_LEN + 16))

@@ -7,6 +7,8 @@
 
 #include "conn/internal.h"
 
+#include "guard.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -94,21 +96,21 @@ void names_learn(const char *name, const struct addrinfo *list)
 
 	if (!worth_learning(name))
 		return;
-	pthread_mutex_lock(&ring_lock);
+	guard_lock(&ring_lock);
 	for (; list != NULL; list = list->ai_next)
 		if (list->ai_addr != NULL &&
 			address_from_sockaddr(list->ai_addr, list->ai_addrlen, &address) == 0) {
 			address.port = 0;
 			learn(name, &address);
 		}
-	pthread_mutex_unlock(&ring_lock);
+	guard_unlock(&ring_lock);
 }
 
 void names_learn_host(const char *name, const struct hostent *host)
 {
 	if (!worth_learning(name) || host == NULL)
 		return;
-	pthread_mutex_lock(&ring_lock);
+	guard_lock(&ring_lock);
 	for (char **at = host->h_addr_list; *at != NULL; at++) {
 		struct policy_address address = { 0 };
 
@@ -123,7 +125,7 @@ void names_learn_host(const char *name, const struct hostent *host)
 		}
 		learn(name, &address);
 	}
-	pthread_mutex_unlock(&ring_lock);
+	guard_unlock(&ring_lock);
 }
 
 static bool is_listed(const char **names, size_t count, const char *name)
@@ -139,7 +141,7 @@ size_t names_find(const struct policy_address *address, const char **out, size_t
 {
 	size_t count = 0, used = 0;
 
-	pthread_mutex_lock(&ring_lock);
+	guard_lock(&ring_lock);
 	for (unsigned i = 0; i < NAMES_MOST && count < most; i++) {
 		const struct known *known = &ring[(newest + NAMES_MOST - i) % NAMES_MOST];
 		size_t len = strlen(known->name) + 1;
@@ -153,11 +155,14 @@ size_t names_find(const struct policy_address *address, const char **out, size_t
 		out[count++] = memory + used;
 		used += len;
 	}
-	pthread_mutex_unlock(&ring_lock);
+	guard_unlock(&ring_lock);
 	return count;
 }
 
-void names_in_child(void)
+void names_lock_for_fork(bool on)
 {
-	pthread_mutex_init(&ring_lock, NULL);
+	if (on)
+		guard_lock(&ring_lock);
+	else
+		guard_unlock(&ring_lock);
 }

@@ -40,7 +40,7 @@ void conn_duplicated(struct conn *conn, int fd, int newfd, bool close_on_exec)
 		return;
 	conn_ref(conn);
 	if (table_set(newfd, conn, close_on_exec) < 0)
-		conn_put(conn);
+		conn_unref(conn);
 	if (conn_is_mapped(conn) && !close_on_exec)
 		sys_fcntl(newfd, F_SETFD, FD_CLOEXEC);
 }

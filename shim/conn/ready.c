@@ -4,9 +4,9 @@
  * handshakes need, everything that can be stepped is, and the program hears of what it asked for:
  * of such a connection nothing, until it is open or has failed.
  */
-#include "conn/internal.h"
-
 #include "conn/batch.h"
+
+#include "guard.h"
 #include "libc.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ static bool fill_program(struct batch *batch, const struct pollfd *fds, nfds_t c
 	if (!batch_grow(batch, count))
 		return false;
 	for (nfds_t i = 0; i < count; i++) {
-		struct conn *conn = fds[i].fd >= 0 ? conn_get(fds[i].fd) : NULL;
+		struct conn *conn = fds[i].fd >= 0 ? table_get(fds[i].fd) : NULL;
 		short events = fds[i].events;
 
 		if (conn != NULL)
@@ -39,6 +39,8 @@ static bool fill_program(struct batch *batch, const struct pollfd *fds, nfds_t c
 			batch->shared |= !__libc_single_threaded;
 		}
 		batch_add(batch, fds[i].fd, events, conn);
+		if (conn != NULL)
+			conn_unref(conn);
 	}
 	return true;
 }
@@ -91,11 +93,15 @@ static int poll_round(struct pollfd *fds, nfds_t count, uint64_t deadline_us, ui
 	}
 	batch_add_list(&batch, true);
 	batch_look_again(&batch, look_us);
-	r = sys_poll(batch.fds, batch.count, batch_time_left(&batch, deadline_us, &left), mask);
+	r = batch_poll(&batch, batch_time_left(&batch, deadline_us, &left), mask);
 	if (r >= 0) {
 		for (nfds_t i = 0; i < count; i++) {
-			fds[i].revents = visible(&fds[i], &batch.fds[i], batch.conns[i], stepped);
+			struct conn *conn = batch_regain(&batch, i);
+
+			fds[i].revents = visible(&fds[i], &batch.fds[i], conn, stepped);
 			ready += fds[i].revents != 0;
+			if (conn != NULL)
+				conn_unref(conn);
 		}
 		*stepped |= batch_step(&batch, count);
 	}
@@ -108,24 +114,32 @@ int driver_poll(
 {
 	uint64_t deadline_us = deadline_of(timeout), look_us = DRIVER_LOOK_FIRST_US;
 
-	for (;;) {
-		bool stepped = false;
-		int r = poll_round(fds, count, deadline_us, &look_us, mask, &stepped);
+	bool stepped;
+	int r;
 
-		if (r != 0 || (!stepped && sys_monotonic_us() >= deadline_us))
-			return r;
-	}
+	guard_enter();
+	do {
+		stepped = false;
+		r = poll_round(fds, count, deadline_us, &look_us, mask, &stepped);
+	} while (r == 0 && (stepped || sys_monotonic_us() < deadline_us));
+	guard_leave();
+	return r;
 }
 
 static int real_epoll(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
 	const sigset_t *mask)
 {
 	int saved = errno, r, ms = -1;
+	struct guard guard;
 
 	/* Rounded up: a wait may be longer than asked, never shorter. */
 	if (timeout != NULL)
 		ms = (int)(timeout->tv_sec * 1000 + (timeout->tv_nsec + 999999) / 1000000);
-	r = libc.epoll_pwait(epfd, events, max, ms, mask);
+	guard_suspend(&guard, false);
+	pthread_cleanup_push(guard_cancelled, &guard);
+	r = libc.epoll_pwait(epfd, events, max, ms, mask != NULL ? mask : &guard.mask);
+	pthread_cleanup_pop(0);
+	guard_resume(&guard);
 	if (r < 0)
 		r = -errno;
 	errno = saved;
@@ -147,7 +161,7 @@ static int epoll_round(int epfd, struct epoll_event *events, int max, uint64_t d
 	batch_look_again(&batch, look_us);
 	timeout = batch_time_left(&batch, deadline_us, &left);
 	if (batch.count > 1) {
-		r = sys_poll(batch.fds, batch.count, timeout, mask);
+		r = batch_poll(&batch, timeout, mask);
 		timeout = &now;
 	}
 	if (r >= 0)
@@ -165,13 +179,15 @@ int driver_epoll(int epfd, struct epoll_event *events, int max, const struct tim
 {
 	uint64_t deadline_us = deadline_of(timeout), look_us = DRIVER_LOOK_FIRST_US;
 
-	for (;;) {
-		bool stepped = false;
-		int r;
+	bool stepped;
+	int r;
 
+	guard_enter();
+	do {
+		stepped = false;
 		driver_start_deferred(epfd);
 		r = epoll_round(epfd, events, max, deadline_us, &look_us, mask, &stepped);
-		if (r != 0 || (!stepped && sys_monotonic_us() >= deadline_us))
-			return r;
-	}
+	} while (r == 0 && (stepped || sys_monotonic_us() < deadline_us));
+	guard_leave();
+	return r;
 }

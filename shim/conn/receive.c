@@ -3,10 +3,12 @@
  * The calls that read: locks, waits, and what the flags of recv(2) mean for plaintext. Nothing is
  * held over a wait.
  */
-#include "conn/internal.h"
+#include "conn/batch.h"
 
 #include "conn/control.h"
 #include "conn/intake.h"
+#include "guard.h"
+#include "libc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,23 +49,48 @@ static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 	return r;
 }
 
-/* As the kernel waits in a read: restarted or not, with SO_RCVTIMEO. 0: look again. */
-static int wait_readable(struct conn *conn, int fd)
+/* A read of the kernel's own: it knows which handlers have it restarted, and SO_RCVTIMEO. */
+static int wait_by_peek(int fd)
 {
+	int saved = errno;
+	struct guard guard;
 	uint8_t byte;
 	ssize_t n;
+
+	guard_suspend(&guard, true);
+	n = libc.recv(fd, &byte, 1, MSG_PEEK);
+	guard_resume(&guard);
+	if (n < 0)
+		n = -errno;
+	errno = saved;
+	return (int)n;
+}
+
+/*
+ * As the kernel waits in a read. 0: look again; -ESTALE: it has become another's number; 1: it has,
+ * but what was here has ended; or -errno. A handler of any kind ends a read that has something.
+ */
+static int wait_readable(struct conn **held, int fd, bool has_some)
+{
+	struct conn_mark mark = conn_mark(*held);
+	uint64_t deadline_us;
 	int r;
 
-	if (!driver_active() || (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0) {
-		n = sys_recv(fd, &byte, 1, MSG_PEEK);
-		return n < 0 ? (int)n : 0;
+	if (!has_some && (!driver_active() || (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0)) {
+		conn_unref(*held);
+		r = wait_by_peek(fd);
+		*held = conn_regain(mark);
+		if (*held != NULL && table_has(fd, *held))
+			return r < 0 ? r : 0;
+		return r < 0 && r != -EBADF ? r : r == 0 ? 1 : -ESTALE;
 	}
 	/* Somebody's handshake may have to go on for this wait to end: perhaps the peer's, in this
 	 * very thread. */
-	r = driver_wait(fd, POLLIN, sys_deadline_us(fd, SO_RCVTIMEO), NULL);
-	if (r == -EINTR && !sys_signals_interrupt())
-		r = 0;
-	return table_has(fd, conn) ? r : -EBADF;
+	deadline_us = sys_deadline_us(fd, SO_RCVTIMEO);
+	r = driver_wait(held, fd, POLLIN, deadline_us, NULL);
+	if (r == -ERESTART)
+		r = has_some || deadline_us != 0 ? -EINTR : 0;
+	return r;
 }
 
 static bool must_not_wait(struct conn *conn, int fd, int flags)
@@ -93,69 +120,98 @@ static size_t enough(const struct conn *conn, const struct sink *sink, int flags
 	return low_water < sink->total ? low_water : sink->total;
 }
 
-static ssize_t receive_open(struct conn *conn, int fd, struct sink *sink, int flags)
+static bool is_end_of_wait(int error)
+{
+	return error == -EAGAIN || error == -EINTR || error == -ESTALE;
+}
+
+/* 0: `sink` has all there is for now; else how the call ends. */
+static int receive_open(struct conn **held, int fd, struct sink *sink, int flags)
 {
 	const struct sink empty = *sink;
 
 	for (;;) {
-		int r = receive_once(conn, fd, sink, flags);
+		int r = receive_once(*held, fd, sink, flags);
 
-		if (conn_state(conn) == CONN_FAILED)
-			return sink->done > 0 ? (ssize_t)sink->done : failed(conn);
+		if (conn_state(*held) == CONN_FAILED)
+			return sink->done > 0 ? 0 : (int)failed(*held);
 		if (r == 1 || (r == 0 && sink->done > 0) ||
-			(sink->done > 0 && sink->done >= enough(conn, sink, flags)))
-			return (ssize_t)sink->done;
-		if (r == -EDEADLK) /* a signal handler in the middle of this thread's own read */
-			return -EAGAIN;
+			(sink->done > 0 && sink->done >= enough(*held, sink, flags)))
+			return 0;
 		if (r < 0 && r != -EAGAIN)
-			return sink->done > 0 ? (ssize_t)sink->done : r;
-		if (must_not_wait(conn, fd, flags))
-			return sink->done > 0 ? (ssize_t)sink->done : -EAGAIN;
-		r = wait_readable(conn, fd);
-		if (r < 0 && r != -EAGAIN && r != -EINTR && r != -EBADF)
-			conn_control_broken(conn, fd, r);
+			return r;
+		if (must_not_wait(*held, fd, flags))
+			return -EAGAIN;
+		r = wait_readable(held, fd, sink->done > 0);
+		if (r == 1)
+			return 0;
+		if (r < 0 && *held != NULL && !is_end_of_wait(r))
+			conn_control_broken(*held, fd, r);
 		else if (r < 0)
-			return sink->done > 0 ? (ssize_t)sink->done : r;
-		if (!table_has(fd, conn))
-			return sink->done > 0 ? (ssize_t)sink->done : -EBADF;
+			return r;
 		if ((flags & MSG_PEEK) != 0)
 			*sink = empty;
 	}
 }
 
-ssize_t conn_receive(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags)
+static ssize_t receive_some(
+	struct conn **held, int fd, const struct iovec *iov, size_t count, int flags)
+{
+	struct sink sink;
+	int r;
+
+	sink_init(&sink, iov, count, flags);
+	r = receive_open(held, fd, &sink, flags);
+	if (sink.done > 0)
+		return (ssize_t)sink.done;
+	return r == -ESTALE ? CONN_AGAIN : r;
+}
+
+static void start_if_deferred(struct conn *conn)
+{
+	guard_lock(&conn->lock);
+	if (conn_state(conn) == CONN_DEFERRED)
+		conn_start(conn); /* a server that speaks first */
+	guard_unlock(&conn->lock);
+}
+
+static ssize_t receive(struct conn **held, int fd, const struct iovec *iov, size_t count, int flags)
 {
 	struct iovec nothing;
-	struct sink sink;
 	uint8_t byte;
 	ssize_t n;
 	int r;
 
 	if ((flags & MSG_OOB) != 0)
 		return -EINVAL;
-	if (conn_state(conn) == CONN_DEFERRED) {
-		pthread_mutex_lock(&conn->lock);
-		if (conn_state(conn) == CONN_DEFERRED)
-			conn_start(conn); /* a server that speaks first */
-		pthread_mutex_unlock(&conn->lock);
-	}
-	if (conn_state(conn) != CONN_OPEN) {
-		r = conn_establish_wait(conn, fd, flags);
-		if (conn_state(conn) == CONN_FAILED)
-			return failed(conn);
+	if (conn_state(*held) == CONN_DEFERRED)
+		start_if_deferred(*held);
+	if (conn_state(*held) != CONN_OPEN) {
+		r = conn_establish_wait(held, fd, flags);
+		if (r == -ESTALE || r == -EINTR)
+			return r == -ESTALE ? CONN_AGAIN : r;
+		if (conn_state(*held) == CONN_FAILED)
+			return failed(*held);
 		if (r < 0)
 			return r;
 	}
-	if (conn_state(conn) == CONN_PASSED)
-		return sys_recv_iov(fd, iov, count, flags);
-	sink_init(&sink, iov, count, flags);
-	if (sink.total > 0)
-		return receive_open(conn, fd, &sink, flags);
+	if (conn_state(*held) == CONN_PASSED)
+		return CONN_AGAIN;
+	for (size_t i = 0; i < count; i++)
+		if (iov[i].iov_len > 0)
+			return receive_some(held, fd, iov, count, flags);
 	/* recv() of nothing waits for something to be there, and takes nothing. */
 	nothing = (struct iovec){ .iov_base = &byte, .iov_len = 1 };
-	sink_init(&sink, &nothing, 1, flags);
-	n = receive_open(conn, fd, &sink, flags | MSG_PEEK);
+	n = receive_some(held, fd, &nothing, 1, flags | MSG_PEEK);
 	return n > 0 ? 0 : n;
+}
+
+ssize_t conn_receive(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags)
+{
+	ssize_t n = receive(&conn, fd, iov, count, flags);
+
+	conn_put_held(conn);
+	return n;
 }
 
 int conn_settle(struct conn *conn, int fd)

@@ -9,6 +9,7 @@
 
 #include "conn/internal.h"
 #include "conn/relay_process.h"
+#include "guard.h"
 #include "libc.h"
 #include "notice.h"
 
@@ -53,7 +54,9 @@ static int start_process(const struct relay_job *job)
 		libc_find(&fork_bare, "_Fork");
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
+	conn_lock_all(true);
 	pid = (pid_t)libc.syscall(SYS_clone, 0, 0, 0, 0, 0, 0);
+	conn_lock_all(false);
 	if (pid == 0)
 		become_relay(job);
 	if (pid > 0 && waitpid(pid, &status, __WCLONE) < 0)
@@ -85,7 +88,7 @@ static int start(struct relay_job *job)
 	struct conn *conn = job->conn;
 	int saved = errno, r;
 
-	pthread_mutex_lock(&conn->lock);
+	guard_lock(&conn->lock);
 	if (conn->share != NULL) {
 		job->turn = atomic_fetch_add(&conn->share->relays_begun, 1);
 		r = start_locked(job);
@@ -94,7 +97,7 @@ static int start(struct relay_job *job)
 	} else {
 		r = -ENOTCONN;
 	}
-	pthread_mutex_unlock(&conn->lock);
+	guard_unlock(&conn->lock);
 	errno = saved;
 	if (r < 0)
 		notice("the connection to %s cannot be handed on: no process can be started for it",
@@ -150,12 +153,12 @@ static int replace_all(struct conn *conn, const struct relay_pair *pair)
 			continue;
 		entry = table_take(number);
 		if (entry != NULL)
-			conn_put(entry);
+			conn_unref(entry);
 		r = put_onto(pair->outside, number, close_on_exec);
 	}
 	driver_remove(conn);
 	share_leave(conn->share);
-	conn_put(conn);
+	conn_unref(conn);
 	return r < 0 ? r : 0;
 }
 

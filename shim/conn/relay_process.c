@@ -8,6 +8,7 @@
 #include "conn/relay_process.h"
 
 #include "conn/internal.h"
+#include "guard.h"
 #include "libc.h"
 
 #include <errno.h>
@@ -144,7 +145,8 @@ static ssize_t from_peer(struct relay *relay)
 {
 	const struct iovec iov = { .iov_base = relay->down.buf, .iov_len = PUMP_LEN };
 
-	return conn_receive(relay->conn, relay->fd, &iov, 1, MSG_DONTWAIT);
+	guard_enter(); /* which the call takes over, with the reference */
+	return conn_receive(conn_ref(relay->conn), relay->fd, &iov, 1, MSG_DONTWAIT);
 }
 
 static ssize_t to_peer(struct relay *relay)
@@ -152,7 +154,8 @@ static ssize_t to_peer(struct relay *relay)
 	struct pump *up = &relay->up;
 	const struct iovec iov = { .iov_base = up->buf + up->at, .iov_len = up->len };
 
-	return conn_send(relay->conn, relay->fd, &iov, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	guard_enter();
+	return conn_send(conn_ref(relay->conn), relay->fd, &iov, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void filled(struct pump *pump, ssize_t n)

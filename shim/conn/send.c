@@ -6,6 +6,7 @@
 #include "conn/internal.h"
 
 #include "conn/outlet.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +36,7 @@ static bool is_client_hello(const struct iovec *iov, size_t count)
 /* The first bytes on a deferred connection say whether the program speaks TLS itself. */
 static void first_bytes(struct conn *conn, const struct iovec *iov, size_t count)
 {
-	pthread_mutex_lock(&conn->lock);
+	guard_lock(&conn->lock);
 	if (conn_state(conn) == CONN_DEFERRED) {
 		if (is_client_hello(iov, count)) {
 			conn_let_go(conn, "the program speaks TLS itself, and the rule says "
@@ -45,7 +46,7 @@ static void first_bytes(struct conn *conn, const struct iovec *iov, size_t count
 			conn_start(conn);
 		}
 	}
-	pthread_mutex_unlock(&conn->lock);
+	guard_unlock(&conn->lock);
 }
 
 /* A program's own TLS inside ours: what was meant is for policy to say. */
@@ -77,10 +78,11 @@ static ssize_t failed(struct conn *conn)
 	return -EPIPE;
 }
 
-/* 0: open; a count: kept for later; or -errno. */
+/* 0: open; a count: kept for later; or -errno, -ESTALE. */
 static ssize_t get_ready(
-	struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags)
+	struct conn **held, int fd, const struct iovec *iov, size_t count, int flags)
 {
+	struct conn *conn = *held;
 	bool keep;
 	size_t kept;
 	int r;
@@ -97,10 +99,12 @@ static ssize_t get_ready(
 			return (ssize_t)kept;
 	}
 	if (r == -EAGAIN)
-		r = conn_establish_wait(conn, fd, flags);
-	if (conn_state(conn) == CONN_FAILED)
-		return failed(conn);
-	return r;
+		r = conn_establish_wait(held, fd, flags);
+	if (r == -EINTR || r == -ESTALE)
+		return r;
+	if (conn_state(*held) == CONN_FAILED)
+		return failed(*held);
+	return conn_state(*held) == CONN_PASSED ? -ESTALE : r;
 }
 
 /* --- Open */
@@ -111,14 +115,15 @@ static bool may_wait(struct conn *conn, int fd, int flags)
 	return (flags & MSG_DONTWAIT) == 0 && (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) == 0;
 }
 
-/* Room in the kernel, perhaps. 0: look again; -EINTR; -EAGAIN: the time is over; -EBADF. */
-static int wait_writable(struct conn *conn, int fd, uint64_t deadline_us)
+/* Room in the kernel, perhaps. 0: look again; or how the call ends. A handler of any kind ends a
+ * send that has got something away. */
+static int wait_writable(struct conn **held, int fd, uint64_t deadline_us, bool has_some)
 {
-	int r = driver_wait(fd, POLLOUT, deadline_us, NULL);
+	int r = driver_wait(held, fd, POLLOUT, deadline_us, NULL);
 
-	if (r == -EINTR && !sys_signals_interrupt())
-		r = 0;
-	return table_has(fd, conn) ? r : -EBADF;
+	if (r == -ERESTART)
+		r = has_some || deadline_us != 0 ? -EINTR : 0;
+	return r;
 }
 
 static int send_round(struct conn *conn, int fd, struct outgoing *out, int flags)
@@ -145,22 +150,23 @@ static void give_up(struct conn *conn, struct outgoing *out)
 	share_unlock(&conn->share->send_lock);
 }
 
-static int send_open(struct conn *conn, int fd, struct outgoing *out, int flags)
+static int send_open(struct conn **held, int fd, struct outgoing *out, int flags)
 {
 	uint64_t deadline_us = 0;
 	bool timed = false;
 
 	for (;;) {
-		int r = send_round(conn, fd, out, flags);
+		int r = send_round(*held, fd, out, flags);
 
-		if (r != -EAGAIN || !may_wait(conn, fd, flags))
+		if (r != -EAGAIN || !may_wait(*held, fd, flags))
 			return r;
 		if (!timed)
 			deadline_us = sys_deadline_us(fd, SO_SNDTIMEO);
 		timed = true;
-		r = wait_writable(conn, fd, deadline_us);
+		r = wait_writable(held, fd, deadline_us, out->done > 0);
 		if (r < 0) {
-			give_up(conn, out);
+			if (*held != NULL)
+				give_up(*held, out);
 			return r;
 		}
 	}
@@ -204,41 +210,50 @@ static ssize_t result_of(struct conn *conn, const struct outgoing *out, int r)
 {
 	if (out->done == 0)
 		return r == -EPIPE ? r : conn_told(conn, r);
-	if (r < 0 && r != -EAGAIN && r != -EINTR && r != -EBADF)
+	if (r < 0 && r != -EAGAIN && r != -EINTR)
 		atomic_store(&conn->share->send_error, -r);
 	return (ssize_t)out->done;
 }
 
-ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags)
+static ssize_t transmit(
+	struct conn **held, int fd, const struct iovec *iov, size_t count, int flags)
 {
-	struct share *share = conn->share;
+	struct share *share = (*held)->share;
 	struct outgoing out;
 	ssize_t n;
 	int r;
 
 	if ((flags & MSG_OOB) != 0)
 		return -EOPNOTSUPP;
-	if (conn_state(conn) != CONN_OPEN) {
-		n = get_ready(conn, fd, iov, count, flags);
+	if (conn_state(*held) != CONN_OPEN) {
+		n = get_ready(held, fd, iov, count, flags);
 		if (n != 0)
 			return n;
 	}
-	if (conn_state(conn) == CONN_PASSED)
-		return sys_send_iov(fd, iov, count, flags);
 	if (atomic_load_explicit(&share->bytes_out, memory_order_relaxed) == 0) {
-		r = look_at_first_data(conn, iov, count);
+		r = look_at_first_data(*held, iov, count);
 		if (r < 0)
 			return r;
 	}
 	if (atomic_load_explicit(&share->relays_begun, memory_order_relaxed) !=
-		atomic_load_explicit(&conn->relays_seen, memory_order_relaxed))
-		let_relays_go_first(conn);
+		atomic_load_explicit(&(*held)->relays_seen, memory_order_relaxed))
+		let_relays_go_first(*held);
 	outgoing_init(&out, iov, count);
-	r = send_open(conn, fd, &out, flags);
+	r = send_open(held, fd, &out, flags);
+	if (*held == NULL || r == -ESTALE)
+		return out.done > 0 ? (ssize_t)out.done : r;
 	atomic_fetch_add_explicit(&share->bytes_out, out.done, memory_order_relaxed);
 	if (r == -EBADMSG || r == -EOVERFLOW || r == -ENOTRECOVERABLE)
-		return send_broken(conn, r);
-	return result_of(conn, &out, r);
+		return send_broken(*held, r);
+	return result_of(*held, &out, r);
+}
+
+ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags)
+{
+	ssize_t n = transmit(&conn, fd, iov, count, flags);
+
+	conn_put_held(conn);
+	return n == -ESTALE ? CONN_AGAIN : n;
 }
 
 int conn_flush(struct conn *conn, int fd)
@@ -277,35 +292,65 @@ static ssize_t read_file(int in, uint8_t *buf, size_t len, off_t at)
 	return n;
 }
 
+/* One chunk, with nothing kept over a wait: the buffer is this thread's for as long as it is in the
+ * guard. */
+static ssize_t send_chunk(
+	struct conn **held, int fd, int in, off_t at, size_t len, size_t *asked, int flags)
+{
+	uint8_t *buf = scratch_get();
+	struct iovec iov = { .iov_base = buf };
+	ssize_t n = -ENOBUFS;
+
+	if (buf != NULL)
+		n = read_file(in, buf, len < FILE_CHUNK ? len : FILE_CHUNK, at);
+	*asked = n > 0 ? (size_t)n : 0;
+	if (n > 0) {
+		iov.iov_len = (size_t)n;
+		n = transmit(held, fd, &iov, 1, flags | MSG_DONTWAIT);
+	}
+	scratch_put(buf);
+	return n;
+}
+
+static ssize_t send_file(struct conn **held, int fd, int in, off_t at, size_t len)
+{
+	uint64_t deadline_us = sys_deadline_us(fd, SO_SNDTIMEO);
+	size_t done = 0, asked;
+
+	while (done < len) {
+		ssize_t n = send_chunk(held, fd, in, at + (off_t)done, len - done, &asked, 0);
+		int r;
+
+		if (n == 0)
+			break;
+		if (n > 0)
+			done += (size_t)n;
+		if (n == (ssize_t)asked)
+			continue;
+		if ((n < 0 && n != -EAGAIN) || !may_wait(*held, fd, 0))
+			return done > 0 ? (ssize_t)done : n;
+		r = wait_writable(held, fd, deadline_us, done > 0);
+		if (r < 0)
+			return done > 0 ? (ssize_t)done : r;
+	}
+	return (ssize_t)done;
+}
+
 ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t len)
 {
 	off_t at = offset != NULL ? *offset : lseek(in, 0, SEEK_CUR);
-	uint8_t *buf = at >= 0 ? scratch_get() : NULL;
-	ssize_t n = at >= 0 ? -ENOBUFS : -EINVAL;
-	size_t done = 0;
+	ssize_t n = at < 0 ? -EINVAL : conn_establish(conn, fd);
 
-	while (buf != NULL && done < len) {
-		size_t ask = len - done < FILE_CHUNK ? len - done : FILE_CHUNK;
-		struct iovec iov = { .iov_base = buf };
-
-		n = read_file(in, buf, ask, at);
-		if (n <= 0)
-			break;
-		iov.iov_len = (size_t)n;
-		n = conn_send(conn, fd, &iov, 1, 0);
-		if (n < 0)
-			break;
-		done += (size_t)n;
-		at += n;
-		if ((size_t)n < iov.iov_len)
-			break;
-	}
-	if (buf != NULL && len == 0)
-		n = 0;
-	scratch_put(buf);
-	if (offset != NULL)
-		*offset = at;
-	else if (done > 0)
-		lseek(in, at, SEEK_SET);
-	return done > 0 ? (ssize_t)done : n;
+	if (n == -EAGAIN)
+		n = conn_establish_wait(&conn, fd, 0);
+	if (n == 0)
+		n = send_file(&conn, fd, in, at, len);
+	else if (conn != NULL && conn_state(conn) == CONN_FAILED)
+		n = failed(conn);
+	conn_put_held(conn);
+	if (n > 0 && offset != NULL)
+		*offset = at + n;
+	else if (n > 0)
+		lseek(in, at + n, SEEK_SET);
+	return n;
 }

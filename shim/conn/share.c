@@ -6,6 +6,8 @@
  */
 #include "conn/share.h"
 
+#include "guard.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -57,16 +59,21 @@ static void lock_init(pthread_mutex_t *lock)
 
 int share_lock(pthread_mutex_t *lock)
 {
-	int r = pthread_mutex_lock(lock);
+	int r;
 
+	guard_enter();
+	r = pthread_mutex_lock(lock);
 	if (r == EOWNERDEAD)
 		pthread_mutex_consistent(lock);
+	else if (r != 0)
+		guard_leave();
 	return -r;
 }
 
 void share_unlock(pthread_mutex_t *lock)
 {
 	pthread_mutex_unlock(lock);
+	guard_leave();
 }
 
 /* Slot 0's place is the arena's own head. Fewer slots when the address space is limited (RLIMIT_AS,
@@ -95,11 +102,11 @@ static bool arena_ready(void)
 {
 	bool ready;
 
-	pthread_mutex_lock(&arena_making);
+	guard_lock(&arena_making);
 	if (arena == NULL)
 		arena = arena_map();
 	ready = arena != NULL;
-	pthread_mutex_unlock(&arena_making);
+	guard_unlock(&arena_making);
 	return ready;
 }
 
@@ -366,7 +373,10 @@ void share_bytes_drop(struct share_bytes *bytes, size_t len)
 	memset(bytes, 0, sizeof(*bytes));
 }
 
-void share_process_forked(void)
+void share_lock_for_fork(bool on)
 {
-	pthread_mutex_init(&arena_making, NULL);
+	if (on)
+		guard_lock(&arena_making);
+	else
+		guard_unlock(&arena_making);
 }

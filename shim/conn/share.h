@@ -110,7 +110,7 @@ void share_free(struct share *share); /* wipes */
 void share_before_fork(struct share *share);
 void share_in_child(struct share *share);
 void share_fork_failed(struct share *share);
-void share_process_forked(void); /* in the child: locks of threads that are not here */
+void share_lock_for_fork(bool on);
 
 /* Locks: 0, -EOWNERDEAD (locked, but a holder died inside: the stream's state is unknown), -EDEADLK
  * (this thread has it: a signal handler). */

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
 
@@ -137,21 +136,4 @@ uint64_t sys_deadline_us(int fd, int name)
 uint64_t sys_realtime_us(void)
 {
 	return clock_us(CLOCK_REALTIME);
-}
-
-/* poll() never restarts; the calls that it stands in for would. Which signal it was cannot be
- * asked, so all handlers are. */
-bool sys_signals_interrupt(void)
-{
-	for (int number = 1; number < NSIG; number++) {
-		struct sigaction action;
-
-		if (sigaction(number, NULL, &action) != 0)
-			continue;
-		if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)
-			continue;
-		if ((action.sa_flags & SA_RESTART) == 0)
-			return true;
-	}
-	return false;
 }

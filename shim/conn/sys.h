@@ -36,8 +36,4 @@ uint64_t sys_monotonic_us(void);
 uint64_t sys_deadline_us(int fd, int name);
 uint64_t sys_realtime_us(void);
 
-/* Whether a signal that interrupts a call should end it: some handler is installed without
- * SA_RESTART. */
-bool sys_signals_interrupt(void);
-
 #endif

@@ -7,6 +7,8 @@
  */
 #include "conn/internal.h"
 
+#include "guard.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,17 +74,35 @@ static struct conn *get_from(struct entry *entry)
 			continue;
 		if (atomic_load_explicit(&entry->conn, memory_order_acquire) == conn)
 			return conn;
-		conn_put(conn);
+		conn_unref(conn);
 	}
+}
+
+struct conn *table_get(int fd)
+{
+	struct entry *entry = entry_at(fd);
+
+	return entry != NULL ? get_from(entry) : NULL;
 }
 
 struct conn *conn_get(int fd)
 {
 	struct entry *entry = entry_at(fd);
+	struct conn *conn;
 
 	if (entry == NULL || atomic_load_explicit(&entry->conn, memory_order_relaxed) == NULL)
 		return NULL;
-	return get_from(entry);
+	guard_enter();
+	conn = get_from(entry);
+	if (conn == NULL)
+		guard_leave();
+	return conn;
+}
+
+void conn_put(struct conn *conn)
+{
+	conn_unref(conn);
+	guard_leave();
 }
 
 struct conn *conn_ref(struct conn *conn)
@@ -91,26 +111,49 @@ struct conn *conn_ref(struct conn *conn)
 	return conn;
 }
 
-void conn_put(struct conn *conn)
+void conn_put_held(struct conn *conn)
+{
+	if (conn != NULL)
+		conn_unref(conn);
+	guard_leave();
+}
+
+struct conn_mark conn_mark(struct conn *conn)
+{
+	return (struct conn_mark){ .conn = conn, .life = atomic_load(&conn->life) };
+}
+
+struct conn *conn_regain(struct conn_mark mark)
+{
+	if (!ref_if_alive(mark.conn))
+		return NULL;
+	if (atomic_load(&mark.conn->life) == mark.life)
+		return mark.conn;
+	conn_unref(mark.conn);
+	return NULL;
+}
+
+void conn_unref(struct conn *conn)
 {
 	if (atomic_fetch_sub_explicit(&conn->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	conn_recycle(conn);
-	pthread_mutex_lock(&pool_lock);
+	atomic_fetch_add(&conn->life, 1);
+	guard_lock(&pool_lock);
 	conn->next_free = pool;
 	pool = conn;
-	pthread_mutex_unlock(&pool_lock);
+	guard_unlock(&pool_lock);
 }
 
 struct conn *conn_new(void)
 {
 	struct conn *conn;
 
-	pthread_mutex_lock(&pool_lock);
+	guard_lock(&pool_lock);
 	conn = pool;
 	if (conn != NULL)
 		pool = conn->next_free;
-	pthread_mutex_unlock(&pool_lock);
+	guard_unlock(&pool_lock);
 	if (conn == NULL) {
 		conn = calloc(1, sizeof(*conn));
 		if (conn == NULL)
@@ -176,7 +219,7 @@ unsigned table_high(void)
 struct conn *table_next(int *fd)
 {
 	for (; (unsigned)*fd < table_high(); ++*fd) {
-		struct conn *conn = conn_get(*fd);
+		struct conn *conn = table_get(*fd);
 
 		if (conn != NULL)
 			return conn;
@@ -224,7 +267,10 @@ void table_reduce(int fd)
 	}
 }
 
-void table_in_child(void)
+void table_lock_for_fork(bool on)
 {
-	pthread_mutex_init(&pool_lock, NULL);
+	if (on)
+		guard_lock(&pool_lock);
+	else
+		guard_unlock(&pool_lock);
 }

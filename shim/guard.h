@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The rule for every lock of the library: while one is held, and while a call has anything of a
+ * connection in its hands, no code of the program runs in this thread. Its signals are blocked, so
+ * that a handler finds nothing half done, may call what we stand in for, and may leave by
+ * siglongjmp(); and the thread is not cancelled. A wait in the kernel is outside of the guard:
+ * whoever waits holds no lock and no reference.
+ *
+ * Faults (SIGSEGV and the like) are not blocked: they are the program's own, at a buffer of its.
+ */
+#ifndef SEAMTLS_GUARD_H
+#define SEAMTLS_GUARD_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <time.h>
+
+/* In pairs, which may be nested: only the outermost costs system calls. */
+void guard_enter(void);
+void guard_leave(void);
+
+/* For a process of the library's own: no code of the host program is to run in it any more. */
+void guard_stay(void);
+
+/* A lock of this process's threads, with the guard. */
+void guard_lock(pthread_mutex_t *lock);
+bool guard_try_lock(pthread_mutex_t *lock);
+void guard_unlock(pthread_mutex_t *lock);
+
+/*
+ * For a wait: out of the guard, all its levels, and into it again. With `deliver` signals are
+ * handled from here on; without, they stay blocked until the kernel puts `mask` in place as part of
+ * the wait, so that none comes between.
+ */
+struct guard {
+	unsigned depth;
+	int cancel;
+	bool delivers;
+	sigset_t mask;
+};
+void guard_suspend(struct guard *out, bool deliver);
+void guard_resume(const struct guard *from);
+/* The program's own mask, as it was outside. Only in the guard. */
+const sigset_t *guard_mask(void);
+/* ppoll() as such a wait. `mask` NULL: the program's. The count, or -1 and errno. */
+int guard_poll(
+	struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
+/* A suspended wait was ended by cancellation: the thread's mask as the program left it. */
+void guard_cancelled(void *from);
+
+#endif
