@@ -39,12 +39,8 @@ SEAM_ALIAS(__read, read);
 /* As read(2), also readv() of nothing asks nothing of the socket, unlike recvmsg(). */
 static bool receive_parts(int fd, const struct iovec *iov, int count, int flags, ssize_t *out)
 {
-	struct conn *conn = count > 0 && count <= IOV_MAX ? mapped_get(fd) : NULL;
-	bool asks = conn != NULL && iov_bytes(iov, (size_t)count) > 0;
-
-	if (conn != NULL)
-		conn_put(conn);
-	return asks && receive(fd, iov, (size_t)count, flags, out);
+	return count > 0 && count <= IOV_MAX && is_mapped(fd) &&
+	       iov_bytes(iov, (size_t)count) > 0 && receive(fd, iov, (size_t)count, flags, out);
 }
 
 SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)

@@ -41,14 +41,8 @@ SEAM_ALIAS(__write, write);
  */
 static bool transmit_parts(int fd, const struct iovec *iov, int count, int flags, ssize_t *out)
 {
-	struct conn *conn = count > 0 && count <= IOV_MAX ? mapped_get(fd) : NULL;
-	bool asks = conn != NULL && iov_bytes(iov, (size_t)count) > 0;
-
-	if (asks)
-		*out = conn_send(conn, fd, iov, (size_t)count, flags);
-	if (conn != NULL)
-		conn_put(conn);
-	return asks;
+	return count > 0 && count <= IOV_MAX && is_mapped(fd) &&
+	       iov_bytes(iov, (size_t)count) > 0 && transmit(fd, iov, (size_t)count, flags, out);
 }
 
 SEAM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)

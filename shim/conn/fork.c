@@ -95,6 +95,8 @@ void conn_in_relay(struct conn *conn, int fd)
 	atomic_store(&conn->watched, false);
 	conn->interests = NULL; /* of sets that are not here */
 	conn->relayed = true;
+	/* Held by who has made this process, so no step was under way. */
+	pthread_mutex_init(&conn->lock, NULL);
 	forked(conn);
 }
 
