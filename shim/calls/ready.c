@@ -9,13 +9,47 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-SEAM_EXPORT int ppoll(
-	struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+/* --- What is left of a time to wait */
+
+struct wait {
+	const struct timespec *timeout; /* NULL: for ever */
+	struct timespec start, left;
+};
+
+static bool is_valid(const struct timespec *timeout)
 {
-	if (!driver_active())
-		return libc.ppoll(fds, count, timeout, mask);
-	return (int)errno_return(driver_poll(fds, count, timeout, mask));
+	return timeout == NULL ||
+	       (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000);
+}
+
+static void wait_begin(struct wait *wait, const struct timespec *timeout)
+{
+	wait->timeout = timeout;
+	if (timeout != NULL)
+		clock_gettime(CLOCK_MONOTONIC, &wait->start);
+}
+
+static const struct timespec *wait_left(struct wait *wait)
+{
+	struct timespec now;
+
+	if (wait->timeout == NULL)
+		return NULL;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	wait->left.tv_sec = wait->timeout->tv_sec - (now.tv_sec - wait->start.tv_sec);
+	wait->left.tv_nsec = wait->timeout->tv_nsec - (now.tv_nsec - wait->start.tv_nsec);
+	if (wait->left.tv_nsec < 0) {
+		wait->left.tv_sec--;
+		wait->left.tv_nsec += 1000000000;
+	} else if (wait->left.tv_nsec >= 1000000000) {
+		wait->left.tv_sec++;
+		wait->left.tv_nsec -= 1000000000;
+	}
+	if (wait->left.tv_sec < 0)
+		wait->left = (struct timespec){ 0 };
+	return &wait->left;
 }
 
 static const struct timespec *from_ms(int ms, struct timespec *out)
@@ -27,13 +61,33 @@ static const struct timespec *from_ms(int ms, struct timespec *out)
 	return out;
 }
 
+/* --- poll() */
+
+SEAM_EXPORT int ppoll(
+	struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+	struct wait wait;
+	int r;
+
+	if (!is_valid(timeout) || (!driver_active() && !driver_may_settle()))
+		return libc.ppoll(fds, count, timeout, mask);
+	if (driver_active())
+		return (int)errno_return(driver_poll(fds, count, timeout, mask));
+	wait_begin(&wait, timeout);
+	r = libc.ppoll(fds, count, timeout, mask);
+	if (r <= 0)
+		return r;
+	r = driver_settle(fds, count, r);
+	return r > 0 ? r : (int)errno_return(driver_poll(fds, count, wait_left(&wait), mask));
+}
+
 SEAM_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	struct timespec time;
 
-	if (!driver_active())
+	if (!driver_active() && !driver_may_settle())
 		return libc.poll(fds, count, timeout);
-	return (int)errno_return(driver_poll(fds, count, from_ms(timeout, &time), NULL));
+	return ppoll(fds, count, from_ms(timeout, &time), NULL);
 }
 SEAM_ALIAS(__poll, poll);
 
@@ -156,10 +210,22 @@ static int select_by_poll(int count, fd_set *in, fd_set *out, fd_set *err,
 	return r;
 }
 
+/* A select() that a poll() has to stand in for. The kernel overwrites its sets, so they are looked
+ * at before. */
+static bool by_poll(int count, const fd_set *in)
+{
+	if (driver_active())
+		return true;
+	for (int fd = 0; driver_may_settle() && in != NULL && fd < count; fd++)
+		if (is_set(in, fd) && driver_settles(fd))
+			return true;
+	return false;
+}
+
 SEAM_EXPORT int pselect(int count, fd_set *in, fd_set *out, fd_set *err,
 	const struct timespec *timeout, const sigset_t *mask)
 {
-	if (!driver_active())
+	if (!is_valid(timeout) || !by_poll(count, in))
 		return libc.pselect(count, in, out, err, timeout, mask);
 	return (int)errno_return(select_by_poll(count, in, out, err, timeout, mask));
 }
@@ -185,7 +251,8 @@ SEAM_EXPORT int select(int count, fd_set *in, fd_set *out, fd_set *err, struct t
 	struct timespec time, start;
 	int r;
 
-	if (!driver_active() || (timeout != NULL && (timeout->tv_sec < 0 || timeout->tv_usec < 0)))
+	if ((timeout != NULL && (timeout->tv_sec < 0 || timeout->tv_usec < 0)) ||
+		!by_poll(count, in))
 		return libc.select(count, in, out, err, timeout);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (timeout != NULL) {
@@ -215,10 +282,11 @@ SEAM_EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 
 /*
  * A wait that began as libc's may end with a tag of ours: another thread has put a connection into
- * the set meanwhile. Then nothing of the program's may have happened, and the wait goes on.
+ * the set meanwhile, or what is readable is no data. Then nothing of the program's may have
+ * happened, and the wait goes on.
  */
-static int after_wait(int epfd, struct epoll_event *events, int max, int got,
-	const struct timespec *timeout, const sigset_t *mask)
+static int after_wait(int epfd, struct epoll_event *events, int max, int got, struct wait *wait,
+	const sigset_t *mask)
 {
 	bool stepped;
 
@@ -227,48 +295,48 @@ static int after_wait(int epfd, struct epoll_event *events, int max, int got,
 	got = interest_filter(events, got, &stepped);
 	if (got > 0 || !stepped)
 		return got;
-	return (int)errno_return(driver_epoll(epfd, events, max, timeout, mask));
+	return (int)errno_return(driver_epoll(epfd, events, max, wait_left(wait), mask));
 }
 
-static bool is_plain(const struct epoll_event *events, int max)
+/* Nothing of ours can come of it. */
+static bool is_plain(const struct epoll_event *events, int max, const struct timespec *timeout)
 {
-	return events == NULL || max <= 0;
+	return events == NULL || max <= 0 || !is_valid(timeout);
 }
 
 SEAM_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 	const struct timespec *timeout, const sigset_t *mask)
 {
-	if (is_plain(events, max))
+	struct wait wait;
+
+	if (is_plain(events, max, timeout))
 		return libc.epoll_pwait2(epfd, events, max, timeout, mask);
 	if (driver_active())
 		return (int)errno_return(driver_epoll(epfd, events, max, timeout, mask));
+	wait_begin(&wait, timeout);
 	return after_wait(epfd, events, max, libc.epoll_pwait2(epfd, events, max, timeout, mask),
-		timeout, mask);
+		&wait, mask);
 }
 
 SEAM_EXPORT int epoll_pwait(
 	int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask)
 {
 	struct timespec time;
+	struct wait wait;
 
-	if (is_plain(events, max))
+	if (is_plain(events, max, NULL))
 		return libc.epoll_pwait(epfd, events, max, timeout, mask);
 	if (driver_active())
 		return (int)errno_return(
 			driver_epoll(epfd, events, max, from_ms(timeout, &time), mask));
-	return after_wait(epfd, events, max, libc.epoll_pwait(epfd, events, max, timeout, mask),
-		from_ms(timeout, &time), mask);
+	wait_begin(&wait, from_ms(timeout, &time));
+	return after_wait(
+		epfd, events, max, libc.epoll_pwait(epfd, events, max, timeout, mask), &wait, mask);
 }
 
 SEAM_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
-	struct timespec time;
-
-	if (is_plain(events, max))
+	if (is_plain(events, max, NULL))
 		return libc.epoll_wait(epfd, events, max, timeout);
-	if (driver_active())
-		return (int)errno_return(
-			driver_epoll(epfd, events, max, from_ms(timeout, &time), NULL));
-	return after_wait(epfd, events, max, libc.epoll_wait(epfd, events, max, timeout),
-		from_ms(timeout, &time), NULL);
+	return epoll_pwait(epfd, events, max, timeout, NULL);
 }

@@ -54,7 +54,6 @@ void conn_recycle(struct conn *conn)
 	conn->early_closed = conn->early_allowed = conn->connect_told = conn->out_told =
 		conn->self_connected = conn->lingering = conn->relayed = false;
 	conn->local[0] = conn->remote[0] = conn->name[0] = '\0';
-	atomic_store(&conn->watched, false);
 	atomic_store(&conn->fd, -1);
 }
 

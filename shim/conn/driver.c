@@ -46,7 +46,6 @@ static struct conn *unlink_at(struct conn **at)
 
 	*at = conn->driver_next;
 	atomic_store(&conn->driven, false);
-	atomic_store(&conn->watched, false);
 	atomic_fetch_sub(&active, 1);
 	return conn;
 }
@@ -157,8 +156,7 @@ static bool is_done(const struct conn *conn)
 {
 	switch (conn_state(conn)) {
 	case CONN_OPEN:
-		return conn->share->tail.len == 0 && !atomic_load(&conn->watched) &&
-		       !conn->lingering;
+		return conn->share->tail.len == 0 && !conn->lingering;
 	case CONN_FAILED:
 	case CONN_PASSED:
 		return !conn->lingering;
@@ -179,7 +177,10 @@ static void drop_done(void)
 			continue;
 		}
 		done = unlink_at(at);
-		interest_end(done);
+		if (conn_state(done) == CONN_OPEN)
+			interest_opened(done);
+		else
+			interest_end(done);
 		conn_unref(done);
 	}
 }
@@ -197,7 +198,7 @@ void batch_add_list(struct batch *batch, bool set)
 		if (has_deadline(conn) && conn->deadline_us < batch->deadline_us)
 			batch->deadline_us = conn->deadline_us;
 		if (events == 0 || atomic_load(&conn->claimed_until_us) > now ||
-			(set && interest_any(conn)))
+			(set && conn_is_on_its_way(conn) && interest_any(conn)))
 			continue;
 		batch_add(batch, atomic_load(&conn->fd), events, conn);
 	}

@@ -19,6 +19,13 @@ bool driver_active(void);
  */
 int driver_poll(
 	struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
+/* Whether there is anything that the three below may have to do with. One load. */
+bool driver_may_settle(void);
+/* What poll() says of fd may not be what the program is to see. */
+bool driver_settles(int fd);
+/* After a poll() that was not driver_poll(): takes back what is no data. `ready`, less those of
+ * which nothing is left. */
+int driver_settle(struct pollfd *fds, nfds_t count, int ready);
 /* epoll_pwait2(), likewise. */
 int driver_epoll(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
 	const sigset_t *mask);

@@ -49,7 +49,10 @@ static void end_of_way(struct conn *conn)
 {
 	tls_handshake_free(conn->handshake);
 	conn->handshake = NULL;
-	interest_end(conn);
+	if (conn_state(conn) == CONN_OPEN)
+		interest_opened(conn);
+	else
+		interest_end(conn);
 	if (conn->early != NULL)
 		explicit_bzero(conn->early, conn->early_len);
 	free(conn->early);
@@ -130,12 +133,6 @@ void conn_let_go(struct conn *conn, const char *why)
 	driver_remove(conn);
 }
 
-static bool expects_tickets(const struct conn *conn)
-{
-	return conn->role == TLS_CLIENT && conn->share->receive_key.version == RECORD_TLS13 &&
-	       !atomic_load(&conn->share->nonblock);
-}
-
 static int opened(struct conn *conn, int fd)
 {
 	const struct tls_result *result = tls_handshake_result(conn->handshake);
@@ -154,7 +151,6 @@ static int opened(struct conn *conn, int fd)
 	report_open(conn, result);
 	if (conn_state(conn) == CONN_FAILED)
 		return -atomic_load(&share->error);
-	atomic_store(&conn->watched, expects_tickets(conn));
 	/* Before anybody else may send. */
 	if (early_len > 0)
 		conn_send_early(conn, fd, early, early_len);
@@ -163,7 +159,7 @@ static int opened(struct conn *conn, int fd)
 	if (conn->early_closed)
 		conn_shutdown(conn, fd, SHUT_WR);
 	end_of_way(conn);
-	if (share->tail.len == 0 && !atomic_load(&conn->watched) && !conn->lingering)
+	if (share->tail.len == 0 && !conn->lingering)
 		driver_remove(conn);
 	return 0;
 }

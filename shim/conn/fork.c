@@ -92,7 +92,6 @@ void conn_in_relay(struct conn *conn, int fd)
 	atomic_store(&conn->fd, fd);
 	atomic_store(&conn->descriptors, 1);
 	atomic_store(&conn->driven, false);
-	atomic_store(&conn->watched, false);
 	conn->interests = NULL; /* of sets that are not here */
 	conn->relayed = true;
 	/* Held by who has made this process, so no step was under way. */

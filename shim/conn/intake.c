@@ -147,9 +147,8 @@ static int control(struct intake *in, enum record_type type, const uint8_t *data
 static void count_data(struct intake *in, size_t len)
 {
 	in->share->control_count = 0;
-	in->share->data_seen = true;
+	atomic_store_explicit(&in->share->data_seen, true, memory_order_relaxed);
 	atomic_fetch_add_explicit(&in->share->bytes_in, len, memory_order_relaxed);
-	atomic_store_explicit(&in->conn->watched, false, memory_order_relaxed);
 }
 
 /*

@@ -3,7 +3,8 @@
  * Entries of epoll sets. While a connection is on its way, "writable" must not be reported and
  * "readable" means the handshake: so the kernel's entry gets the events that the handshake needs,
  * and a tag of ours for its data. When the connection is open the program's own entry is put back,
- * and from then on the kernel alone answers. A tag is a mark, a place and a generation, so that
+ * and from then on the kernel alone answers, unless what makes it readable has to be looked at:
+ * then the tag stays, with the program's events. A tag is a mark, a place and a generation, so that
  * events which were on their way when an entry changed are recognised and dropped.
  */
 #include "conn/internal.h"
@@ -28,6 +29,8 @@ struct interest {
 	uint64_t tag;
 	struct epoll_event wanted; /* what the program registered */
 	bool tagged;               /* whether the kernel has our tag */
+	bool told;                 /* EPOLLONESHOT: the program has its event */
+	bool orphan; /* its number is closed, its file is not: the kernel goes on with it */
 	uint32_t kernel_events;
 };
 
@@ -86,7 +89,7 @@ static bool more_places(void)
 static struct interest *find(const struct conn *conn, int epfd, int fd)
 {
 	for (struct interest *at = conn->interests; at != NULL; at = at->next)
-		if (at->epfd == epfd && at->fd == fd)
+		if (at->epfd == epfd && at->fd == fd && !at->orphan)
 			return at;
 	return NULL;
 }
@@ -126,20 +129,13 @@ static uint32_t from_poll(short events)
 	       ((events & POLLOUT) != 0 ? (uint32_t)EPOLLOUT : 0);
 }
 
-/* What the kernel is to watch for us now. Deferred: what the program wants, since its readiness is
- * TCP's. */
+/* What the kernel is to watch now: what the handshake needs, or what the program wants.
+ * EPOLLEXCLUSIVE is for listeners; an entry with it could not be changed any more. */
 static uint32_t events_now(const struct interest *interest)
 {
-	if (conn_state(interest->conn) == CONN_DEFERRED)
-		return interest->wanted.events;
-	return from_poll(conn_establish_events(interest->conn));
-}
-
-static bool on_its_way(const struct conn *conn)
-{
-	enum conn_state state = conn_state(conn);
-
-	return state == CONN_CONNECTING || state == CONN_DEFERRED || state == CONN_ESTABLISHING;
+	if (conn_is_on_its_way(interest->conn))
+		return from_poll(conn_establish_events(interest->conn));
+	return interest->wanted.events & ~(uint32_t)EPOLLEXCLUSIVE;
 }
 
 static void new_tag(struct interest *interest)
@@ -158,56 +154,64 @@ static int put_tag(struct interest *interest, int op)
 		interest->epfd, op, interest->fd, interest->kernel_events, interest->tag);
 }
 
-static int ctl_on_its_way(
-	struct conn *conn, struct interest *interest, int op, const struct epoll_event *event)
+/* The program's entry with our tag. */
+static int ctl_tagged(struct interest *interest, int op, const struct epoll_event *event)
 {
+	const struct epoll_event before = interest->wanted;
 	int r;
 
-	if (op == EPOLL_CTL_DEL) {
-		r = sys_epoll_ctl(interest->epfd, op, interest->fd, 0, 0);
-		drop(conn, interest);
-		return r;
-	}
 	interest->wanted = *event;
+	interest->told = false;
 	r = make_mark() ? put_tag(interest, op) : -ENOMEM;
-	if (r < 0 && op == EPOLL_CTL_ADD)
-		drop(conn, interest);
+	if (r < 0)
+		interest->wanted = before;
 	return r;
 }
 
-/* Nothing is decided yet: the kernel's entry is the program's, and we remember it. */
-static int ctl_new(
-	struct conn *conn, struct interest *interest, int op, const struct epoll_event *event)
+/* The program's entry as it is. */
+static int ctl_plain(struct interest *interest, int op, const struct epoll_event *event)
 {
 	int r = sys_epoll_ctl(interest->epfd, op, interest->fd, event != NULL ? event->events : 0,
 		event != NULL ? event->data.u64 : 0);
 
-	if (r < 0 ? op == EPOLL_CTL_ADD : op == EPOLL_CTL_DEL)
-		drop(conn, interest);
-	else if (r == 0)
+	if (r == 0 && op != EPOLL_CTL_DEL) {
 		interest->wanted = *event;
+		interest->tagged = false;
+	}
+	return r;
+}
+
+static int ctl_locked(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
+{
+	struct interest *interest = find(conn, epfd, fd);
+	/* An entry that was there before we were, or that another process made: modified or
+	 * deleted, it becomes known. */
+	bool known = interest != NULL;
+	bool tagged =
+		conn_is_on_its_way(conn) || conn_state(conn) == CONN_DEFERRED || conn_settles(conn);
+	int r;
+
+	if (event == NULL && op != EPOLL_CTL_DEL)
+		return -EFAULT;
+	if (!known)
+		interest = make(conn, epfd, fd);
+	if (interest == NULL)
+		return -ENOMEM;
+	if (tagged && op != EPOLL_CTL_DEL)
+		r = ctl_tagged(interest, op, event);
+	else
+		r = ctl_plain(interest, op, event);
+	if (r < 0 ? !known : op == EPOLL_CTL_DEL || (!tagged && conn_state(conn) != CONN_NEW))
+		drop(conn, interest);
 	return r;
 }
 
 int interest_ctl(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
 {
-	struct interest *interest;
 	int r;
 
 	guard_lock(&lock);
-	interest = find(conn, epfd, fd);
-	/* An entry that was there before we were, or that another process made: modified or
-	 * deleted, it becomes known. */
-	if (interest == NULL)
-		interest = make(conn, epfd, fd);
-	if (interest == NULL)
-		r = -ENOMEM;
-	else if (event == NULL && op != EPOLL_CTL_DEL)
-		r = -EFAULT;
-	else if (conn_state(conn) == CONN_NEW)
-		r = ctl_new(conn, interest, op, event);
-	else
-		r = ctl_on_its_way(conn, interest, op, event);
+	r = ctl_locked(conn, epfd, op, fd, event);
 	guard_unlock(&lock);
 	return r;
 }
@@ -224,21 +228,42 @@ void interest_sync(struct conn *conn)
 {
 	guard_lock(&lock);
 	for (struct interest *at = conn->interests; at != NULL; at = at->next)
-		if (at->kernel_events != events_now(at))
+		if (at->kernel_events != events_now(at) && !at->orphan)
 			put_tag(at, EPOLL_CTL_MOD);
 	guard_unlock(&lock);
+}
+
+/* The kernel's entry becomes the program's again. One that has fired is not to fire once more. */
+static void restore(struct interest *interest)
+{
+	if (interest->tagged && !interest->told && !interest->orphan)
+		sys_epoll_ctl(interest->epfd, EPOLL_CTL_MOD, interest->fd,
+			interest->wanted.events & ~(uint32_t)EPOLLEXCLUSIVE,
+			interest->wanted.data.u64);
+	drop(interest->conn, interest);
 }
 
 void interest_end(struct conn *conn)
 {
 	guard_lock(&lock);
-	while (conn->interests != NULL) {
-		struct interest *at = conn->interests;
+	while (conn->interests != NULL)
+		restore(conn->interests);
+	guard_unlock(&lock);
+}
 
-		if (at->tagged)
-			sys_epoll_ctl(at->epfd, EPOLL_CTL_MOD, at->fd, at->wanted.events,
-				at->wanted.data.u64);
-		drop(conn, at);
+void interest_opened(struct conn *conn)
+{
+	struct interest *at, *next;
+
+	guard_lock(&lock);
+	for (at = conn->interests; at != NULL; at = next) {
+		next = at->next;
+		if (at->orphan)
+			continue;
+		if (!conn_settles(conn) && !at->told)
+			restore(at);
+		else if (!at->told)
+			put_tag(at, EPOLL_CTL_MOD);
 	}
 	guard_unlock(&lock);
 }
@@ -250,8 +275,17 @@ void interest_forget(struct conn *conn, int fd)
 	guard_lock(&lock);
 	for (at = conn->interests; at != NULL; at = next) {
 		next = at->next;
-		if (at->fd == fd)
+		if (at->fd != fd || at->orphan)
+			continue;
+		if (atomic_load(&conn->descriptors) == 0) {
 			drop(conn, at);
+			continue;
+		}
+		/* epoll(7), question 6: the set keeps it as long as a copy is open. */
+		if (at->tagged && !at->told)
+			sys_epoll_ctl(at->epfd, EPOLL_CTL_MOD, fd,
+				at->wanted.events & ~(uint32_t)EPOLLEXCLUSIVE, at->tag);
+		at->orphan = true;
 	}
 	guard_unlock(&lock);
 }
@@ -274,43 +308,85 @@ bool interest_waits_for_peer(struct conn *conn, int epfd)
 	return waits;
 }
 
-/* The connection of a tag, with a reference; NULL if the entry has changed since. */
-static struct conn *resolve(uint64_t tag, struct epoll_event *wanted, int *fd)
+/* Under the lock. NULL: the entry has changed since. */
+static struct interest *resolve(uint64_t tag)
 {
 	uint32_t place = (uint32_t)(tag & MASK(PLACE_BITS));
-	struct conn *conn = NULL;
+	struct interest *interest = place < place_count ? places[place] : NULL;
+
+	return interest != NULL && interest->tagged && interest->tag == tag ? interest : NULL;
+}
+
+/* What the kernel calls readable may be no data: then that is not for the program. */
+static uint32_t settled(struct conn *conn, uint32_t events)
+{
+	if ((events & EPOLLIN) == 0 || (events & (EPOLLERR | EPOLLHUP)) != 0 ||
+		!conn_settles(conn) || conn_settle(conn, atomic_load(&conn->fd)) != 0)
+		return events;
+	return events & ~(uint32_t)(EPOLLIN | EPOLLRDNORM);
+}
+
+/* What became of an event: told to the program, or the entry is to wait on. */
+static void after_event(uint64_t tag, bool visible)
+{
+	struct interest *interest;
 
 	guard_lock(&lock);
-	if (place < place_count && places[place] != NULL && places[place]->tagged &&
-		places[place]->tag == tag) {
-		conn = conn_ref(places[place]->conn);
-		*wanted = places[place]->wanted;
-		*fd = places[place]->fd;
+	interest = resolve(tag);
+	if (interest == NULL || interest->orphan) {
+		guard_unlock(&lock);
+		return;
+	}
+	if ((interest->wanted.events & EPOLLONESHOT) != 0) {
+		interest->told = visible;
+		if (!visible)
+			put_tag(interest, EPOLL_CTL_MOD);
+	} else if ((interest->wanted.events & EPOLLET) == 0 &&
+		   conn_state(interest->conn) == CONN_OPEN && !conn_settles(interest->conn)) {
+		restore(interest);
 	}
 	guard_unlock(&lock);
-	return conn;
 }
 
 /* Whether the event is the program's after all, its own data put in. */
-static bool take_event(struct epoll_event *event)
+static bool take_guarded(struct epoll_event *event)
 {
+	const uint64_t tag = event->data.u64;
 	struct epoll_event wanted;
-	struct conn *conn;
-	bool visible = false;
-	int fd;
+	struct interest *interest;
+	struct conn *conn = NULL;
 
-	conn = resolve(event->data.u64, &wanted, &fd);
+	guard_lock(&lock);
+	interest = resolve(tag);
+	if (interest != NULL) {
+		conn = conn_ref(interest->conn);
+		wanted = interest->wanted;
+	}
+	guard_unlock(&lock);
 	if (conn == NULL)
 		return false;
-	if (conn_state(conn) == CONN_DEFERRED) {
-		event->data = wanted.data;
-		visible = true;
-		if ((event->events & EPOLLOUT) != 0)
-			conn->out_told = true;
-	} else if (on_its_way(conn)) {
-		conn_establish(conn, fd);
+	if (conn_is_on_its_way(conn)) {
+		conn_establish(conn, atomic_load(&conn->fd));
+		conn_unref(conn);
+		return false;
 	}
+	event->data = wanted.data;
+	event->events =
+		settled(conn, event->events & (wanted.events | (uint32_t)EPOLLERR | EPOLLHUP));
+	if (conn_state(conn) == CONN_DEFERRED && (event->events & EPOLLOUT) != 0)
+		conn->out_told = true;
+	after_event(tag, event->events != 0);
 	conn_unref(conn);
+	return event->events != 0;
+}
+
+static bool take_event(struct epoll_event *event)
+{
+	bool visible;
+
+	guard_enter();
+	visible = take_guarded(event);
+	guard_leave();
 	return visible;
 }
 

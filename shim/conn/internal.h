@@ -64,7 +64,6 @@ struct conn {
 	_Atomic bool driven;
 	_Atomic uint64_t claimed_until_us; /* a thread waits for this very connection, and drives
 					      it */
-	_Atomic bool watched;              /* a blocking client on which tickets may still come */
 };
 
 /* --- table.c */
@@ -106,6 +105,21 @@ static inline enum conn_state conn_state(const struct conn *conn)
 	return conn->share != NULL ? (enum conn_state)atomic_load_explicit(
 					     &conn->share->state, memory_order_acquire)
 				   : CONN_NEW;
+}
+
+/*
+ * Whether "readable" has to be looked at before the program hears of it: a blocking read after it
+ * must not wait for what is left of a record, and before the first data TLS 1.3 sends tickets. For
+ * the rest, non-blocking programs take it as what it is, spurious.
+ */
+static inline bool conn_settles(const struct conn *conn)
+{
+	const struct share *share = conn->share;
+
+	return conn_state(conn) == CONN_OPEN &&
+	       (!atomic_load_explicit(&share->nonblock, memory_order_relaxed) ||
+		       (conn->role == TLS_CLIENT && share->receive_key.version == RECORD_TLS13 &&
+			       !atomic_load_explicit(&share->data_seen, memory_order_relaxed)));
 }
 
 /* Neither open nor failed, and not waiting for the program's first bytes. */
@@ -177,9 +191,11 @@ void driver_finish(uint64_t deadline_us);
 
 /* --- interest.c */
 int interest_ctl(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event);
-void interest_begin(struct conn *conn); /* the kernel's entries become ours */
-void interest_sync(struct conn *conn);  /* the handshake waits for something else now */
-void interest_end(struct conn *conn);   /* ... and the program's again */
+void interest_begin(struct conn *conn);  /* the kernel's entries become ours */
+void interest_sync(struct conn *conn);   /* the handshake waits for something else now */
+void interest_opened(struct conn *conn); /* ... with what the program waits for */
+void interest_end(struct conn *conn);    /* ... and the program's again */
+/* The number is about to be closed. */
 void interest_forget(struct conn *conn, int fd);
 bool interest_any(const struct conn *conn);
 /* A deferred connection that the program waits for in this set to hear from the peer, now that it

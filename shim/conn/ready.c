@@ -45,6 +45,15 @@ static bool fill_program(struct batch *batch, const struct pollfd *fds, nfds_t c
 	return true;
 }
 
+/* What is readable for the kernel, and no data: the same without it. */
+static short settled(struct conn *conn, int fd, short revents)
+{
+	if ((revents & (POLLIN | POLLRDNORM)) == 0 || (revents & (POLLERR | POLLHUP)) != 0 ||
+		!conn_settles(conn) || conn_settle(conn, fd) != 0)
+		return revents;
+	return (short)(revents & ~(POLLIN | POLLRDNORM));
+}
+
 /* One of the program's descriptors after a poll: what it may see. */
 static short visible(
 	const struct pollfd *wanted, const struct pollfd *got, struct conn *conn, bool *stepped)
@@ -69,11 +78,8 @@ static short visible(
 		conn->out_told = true;
 	if (conn_state(conn) == CONN_FAILED && !atomic_load(&conn->share->error_told))
 		revents |= POLLERR;
-	if ((revents & POLLIN) != 0 && atomic_load(&conn->watched) &&
-		conn_settle(conn, wanted->fd) == 0) {
-		revents &= (short)~(POLLIN | POLLRDNORM);
-		*stepped = true;
-	}
+	revents = settled(conn, wanted->fd, revents);
+	*stepped |= revents != got->revents;
 	return revents;
 }
 
@@ -91,7 +97,7 @@ static int poll_round(struct pollfd *fds, nfds_t count, uint64_t deadline_us, ui
 		batch_clear(&batch);
 		return -ENOMEM;
 	}
-	batch_add_list(&batch, true);
+	batch_add_list(&batch, false);
 	batch_look_again(&batch, look_us);
 	r = batch_poll(&batch, batch_time_left(&batch, deadline_us, &left), mask);
 	if (r >= 0) {
@@ -124,6 +130,36 @@ int driver_poll(
 	} while (r == 0 && (stepped || sys_monotonic_us() < deadline_us));
 	guard_leave();
 	return r;
+}
+
+bool driver_may_settle(void)
+{
+	return table_high() > 0;
+}
+
+bool driver_settles(int fd)
+{
+	struct conn *conn = conn_get(fd);
+	bool settles = conn != NULL && conn_settles(conn);
+
+	if (conn != NULL)
+		conn_put(conn);
+	return settles;
+}
+
+int driver_settle(struct pollfd *fds, nfds_t count, int ready)
+{
+	for (nfds_t i = 0; i < count && ready > 0; i++) {
+		struct conn *conn =
+			(fds[i].revents & (POLLIN | POLLRDNORM)) != 0 ? conn_get(fds[i].fd) : NULL;
+
+		if (conn == NULL)
+			continue;
+		fds[i].revents = settled(conn, fds[i].fd, fds[i].revents);
+		ready -= fds[i].revents == 0;
+		conn_put(conn);
+	}
+	return ready;
 }
 
 static int real_epoll(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,

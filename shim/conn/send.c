@@ -243,6 +243,10 @@ static ssize_t transmit(
 	if (*held == NULL || r == -ESTALE)
 		return out.done > 0 ? (ssize_t)out.done : r;
 	atomic_fetch_add_explicit(&share->bytes_out, out.done, memory_order_relaxed);
+	/* The rest of a record goes out as soon as there is room, whatever the program waits for.
+	 */
+	if (share->tail.len > 0)
+		driver_add(*held);
 	if (r == -EBADMSG || r == -EOVERFLOW || r == -ENOTRECOVERABLE)
 		return send_broken(*held, r);
 	return result_of(*held, &out, r);

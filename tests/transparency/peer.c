@@ -681,8 +681,10 @@ int main(int argc, char **argv)
 	server_context = make_context(TLS_server_method(), argv);
 	client_context = make_context(TLS_client_method(), argv);
 	SSL_CTX_set_verify(client_context, SSL_VERIFY_PEER, NULL);
-	snprintf(path.sun_path, sizeof(path.sun_path), "%s", argv[1]);
-	if (bind(door, (struct sockaddr *)&path, sizeof(path)) < 0 || listen(door, 64) < 0) {
+	/* The path is there when it can be connected to. */
+	snprintf(path.sun_path, sizeof(path.sun_path), "%s.new", argv[1]);
+	if (bind(door, (struct sockaddr *)&path, sizeof(path)) < 0 || listen(door, 64) < 0 ||
+		rename(path.sun_path, argv[1]) < 0) {
 		perror("peer: listen");
 		return 1;
 	}
