@@ -13,7 +13,7 @@
 #define CONTROL_FD 900 /* and the next, for a second peer: see test_cases.py */
 #define PEERS 2
 #define LINE_MOST 1024
-#define HANG_S 20
+#define HANG_S 10
 
 struct peer {
 	char got[LINE_MOST * 4];
