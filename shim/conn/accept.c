@@ -36,12 +36,24 @@ static int listener_refused(
 	return -EACCES;
 }
 
+/* A listener is no connection. One that is connected stays ours: listen() will fail. */
+static void forget_unconnected(int fd)
+{
+	struct conn *conn = table_get(fd), *entry = NULL;
+
+	if (conn != NULL && conn_state(conn) == CONN_NEW)
+		entry = table_take(fd);
+	if (entry != NULL)
+		conn_unref(entry);
+	if (conn != NULL)
+		conn_unref(conn);
+}
+
 static int listen_here(int fd)
 {
 	struct policy_query query = { .direction = POLICY_INBOUND };
 	const struct policy_rule *rule = NULL;
 	char why[TLS_REASON_MAX] = "";
-	struct conn *conn;
 
 	if (!socket_address(fd, false, &query.local) || !socket_is_tcp(fd))
 		return 0;
@@ -59,9 +71,7 @@ static int listen_here(int fd)
 	if (rule != NULL && host_context(rule, TLS_SERVER, why, sizeof(why)) == NULL)
 		return listener_refused(&query, rule, why);
 	atomic_fetch_or(&listening[query.local.port / 64], (uint64_t)1 << (query.local.port % 64));
-	conn = table_take(fd);
-	if (conn != NULL)
-		conn_unref(conn);
+	forget_unconnected(fd);
 	return 0;
 }
 
