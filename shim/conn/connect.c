@@ -215,10 +215,10 @@ static int establish(struct conn **held, int fd, bool nonblock)
 	int r = conn_establish(*held, fd);
 
 	if (r == -EAGAIN && conn_state(*held) == CONN_ESTABLISHING) {
-		if (nonblock)
+		if (!nonblock && !(*held)->self_connected)
+			r = conn_establish_wait(held, fd, 0, SO_SNDTIMEO);
+		if (r == -EAGAIN && (nonblock || !(*held)->self_connected))
 			return -EINPROGRESS;
-		if (!(*held)->self_connected)
-			r = conn_establish_wait(held, fd, 0);
 	}
 	if (r == -EINTR || r == -ESTALE)
 		return r;
@@ -275,7 +275,7 @@ static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, 
  * EISCONN). */
 static int connect_again(struct conn **held, int fd)
 {
-	int r = conn_establish_wait(held, fd, 0);
+	int r = conn_establish_wait(held, fd, 0, SO_SNDTIMEO);
 
 	if (r == -EINTR || r == -ESTALE)
 		return r;
@@ -289,13 +289,57 @@ static int connect_again(struct conn **held, int fd)
 	return 0;
 }
 
+/* connect(2): an address of no family dissolves the connection, and the socket is as new. */
+static int dissolve(int fd)
+{
+	static const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	int saved = errno, r = libc.connect(fd, &none, sizeof(none));
+
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	return r;
+}
+
+static int connect_dissolved(struct conn *conn, int fd)
+{
+	int r = dissolve(fd);
+
+	if (r < 0)
+		return r;
+	if (conn_state(conn) == CONN_OPEN)
+		report_close(conn, "dissolved by the program");
+	driver_remove(conn);
+	if (table_kept_on_exec(fd))
+		sys_fcntl(fd, F_SETFD, 0);
+	conn_recycle(conn);
+	atomic_store(&conn->fd, fd);
+	return 0;
+}
+
+/* After TCP has failed the socket may try again. If nobody has heard of it yet, this call says it.
+ */
+static int connect_after_failure(struct conn *conn, int fd)
+{
+	int error = atomic_load(&conn->share->error_told) ? 0 : -atomic_load(&conn->share->error);
+
+	/* Told, it is the kernel's turn: it says ECONNABORTED once. */
+	if (error != 0)
+		dissolve(fd);
+	return connect_refused(conn, fd, error);
+}
+
 static int decide_and_connect(
 	struct conn **held, int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct outbound out;
 	struct policy_address remote;
 	struct policy_address connected;
+	int r;
 
+	if (addr != NULL && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC &&
+		*held != NULL && conn_is_mapped(*held))
+		return connect_dissolved(*held, fd);
 	if (addr == NULL || len < sizeof(addr->sa_family) ||
 		address_from_sockaddr(addr, len, &remote) < 0)
 		return 1;
@@ -304,8 +348,11 @@ static int decide_and_connect(
 	if (host_policy() == NULL || (*held == NULL && !socket_is_tcp(fd)))
 		return 1;
 	if (*held != NULL && conn_state(*held) == CONN_FAILED &&
-		!socket_address(fd, true, &connected))
-		connect_refused(*held, fd, 0);
+		!socket_address(fd, true, &connected)) {
+		r = connect_after_failure(*held, fd);
+		if (r < 0)
+			return r;
+	}
 	if (*held != NULL && conn_state(*held) != CONN_NEW)
 		return conn_state(*held) == CONN_PASSED ? 1 : connect_again(held, fd);
 	decide(&out, fd, &remote);

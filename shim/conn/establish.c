@@ -415,9 +415,18 @@ static bool may_wait(struct conn *conn, int fd, int flags)
 	return (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) == 0;
 }
 
-int conn_establish_wait(struct conn **held, int fd, int flags)
+/* Of two times, of which 0 is none. */
+static uint64_t earlier(uint64_t one, uint64_t other)
 {
-	uint64_t look_us = DRIVER_LOOK_FIRST_US;
+	if (one == 0 || other == 0)
+		return one + other;
+	return one < other ? one : other;
+}
+
+int conn_establish_wait(struct conn **held, int fd, int flags, int time_option)
+{
+	uint64_t look_us = DRIVER_LOOK_FIRST_US, until_us = 0;
+	bool timed = false;
 
 	for (;;) {
 		int r = conn_establish(*held, fd);
@@ -426,8 +435,13 @@ int conn_establish_wait(struct conn **held, int fd, int flags)
 			return r;
 		if (!may_wait(*held, fd, flags))
 			return -EAGAIN;
-		r = driver_wait(
-			held, fd, conn_establish_events(*held), (*held)->deadline_us, &look_us);
+		if (!timed)
+			until_us = sys_deadline_us(fd, time_option);
+		timed = true;
+		if (until_us != 0 && sys_monotonic_us() >= until_us)
+			return -EAGAIN;
+		r = driver_wait(held, fd, conn_establish_events(*held),
+			earlier(until_us, (*held)->deadline_us), &look_us);
 		if (r == -EINTR || r == -ESTALE)
 			return r;
 	}

@@ -150,9 +150,10 @@ int conn_establish(struct conn *conn, int fd);
 short conn_establish_events(struct conn *conn);
 /* Another process has begun the handshake and goes on with it. */
 bool conn_is_foreign(const struct conn *conn);
-/* Waits until open, as far as the program's descriptor may wait. 0, -EAGAIN, -EINTR, or why it
- * failed; -ESTALE as driver_wait(). */
-int conn_establish_wait(struct conn **held, int fd, int flags);
+/* Waits until open, as far as the program's descriptor may wait, and no longer than the socket
+ * option (SO_RCVTIMEO, SO_SNDTIMEO) says. 0, -EAGAIN, -EINTR, or why it failed; -ESTALE as
+ * driver_wait(). */
+int conn_establish_wait(struct conn **held, int fd, int flags, int time_option);
 /* The program has written before the handshake: keeps what fits. A count, or 0 if there is no room.
  */
 size_t conn_keep_early(struct conn *conn, const struct iovec *iov, size_t count);

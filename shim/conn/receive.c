@@ -187,7 +187,7 @@ static ssize_t receive(struct conn **held, int fd, const struct iovec *iov, size
 	if (conn_state(*held) == CONN_DEFERRED)
 		start_if_deferred(*held);
 	if (conn_state(*held) != CONN_OPEN) {
-		r = conn_establish_wait(held, fd, flags);
+		r = conn_establish_wait(held, fd, flags, SO_RCVTIMEO);
 		if (r == -ESTALE || r == -EINTR)
 			return r == -ESTALE ? CONN_AGAIN : r;
 		if (conn_state(*held) == CONN_FAILED)

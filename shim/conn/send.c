@@ -99,7 +99,7 @@ static ssize_t get_ready(
 			return (ssize_t)kept;
 	}
 	if (r == -EAGAIN)
-		r = conn_establish_wait(held, fd, flags);
+		r = conn_establish_wait(held, fd, flags, SO_SNDTIMEO);
 	if (r == -EINTR || r == -ESTALE)
 		return r;
 	if (conn_state(*held) == CONN_FAILED)
@@ -346,7 +346,7 @@ ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t l
 	ssize_t n = at < 0 ? -EINVAL : conn_establish(conn, fd);
 
 	if (n == -EAGAIN)
-		n = conn_establish_wait(&conn, fd, 0);
+		n = conn_establish_wait(&conn, fd, 0, SO_SNDTIMEO);
 	if (n == 0)
 		n = send_file(&conn, fd, in, at, len);
 	else if (conn != NULL && conn_state(conn) == CONN_FAILED)

@@ -154,6 +154,28 @@ static void do_listen(const char *arg)
 		answer("%d", ntohs(v6 ? six.sin6_port : four.sin_port));
 }
 
+/* A port that does not answer, because its queue is full. */
+static void do_black_hole(const char *arg)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int hole = make_socket(AF_INET);
+
+	(void)arg;
+	if (bind(hole, (struct sockaddr *)&at, len) < 0 || listen(hole, 0) < 0 ||
+		getsockname(hole, (struct sockaddr *)&at, &len) < 0) {
+		answer_errno("black_hole");
+		return;
+	}
+	for (int i = 0; i < 2; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+		connect(fd, (struct sockaddr *)&at, sizeof(at));
+	}
+	answer("%d", ntohs(at.sin_port));
+}
+
 static void do_connect(const char *arg)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
@@ -561,6 +583,7 @@ static const struct {
 } commands[] = {
 	{ "abort", do_abort },
 	{ "asleep", do_asleep },
+	{ "black_hole", do_black_hole },
 	{ "both", do_both },
 	{ "buffers", do_buffers },
 	{ "close", do_close },
