@@ -85,13 +85,19 @@ int conn_listen(int fd)
 	return r;
 }
 
-static void copy_address(const struct sockaddr_storage *from, socklen_t from_len,
+/* accept(2), as the kernel does it: when the connection has been taken already. */
+static int copy_address(const struct sockaddr_storage *from, socklen_t from_len,
 	struct sockaddr *addr, socklen_t *len)
 {
-	if (addr == NULL || len == NULL)
-		return;
+	if (addr == NULL)
+		return 0;
+	if (len == NULL)
+		return -EFAULT;
+	if (*len > INT32_MAX)
+		return -EINVAL;
 	memcpy(addr, from, from_len < *len ? from_len : *len);
 	*len = from_len;
+	return 0;
 }
 
 static int make_conn(int fd, int family, const struct policy_query *query,
@@ -246,13 +252,13 @@ int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 		if (made < 0)
 			return made;
+		r = copy_address(&peer, peer_len, addr, len);
 		guard_enter();
-		r = admit(made, &peer, peer_len, flags);
+		if (r == 0)
+			r = admit(made, &peer, peer_len, flags);
 		guard_leave();
-		if (r == 0) {
-			copy_address(&peer, peer_len, addr, len);
+		if (r == 0)
 			return made;
-		}
 		sys_close(made);
 		if (r < 0)
 			return r;
