@@ -346,6 +346,31 @@ static void do_text_until_end(const char *arg)
 	answer("'%.*s', then %s", (int)done, (char *)buf, link_end_name(&self));
 }
 
+/* Bytes in runs of 5000 of the same letter: who wrote at once with another was not torn. */
+static void do_runs(const char *arg)
+{
+	size_t len = strtoul(arg, NULL, 0), done = 0;
+	uint8_t buf[5000], run = 0;
+
+	need_open();
+	while (done < len) {
+		size_t at = done % sizeof(buf);
+		ssize_t n = link_read(&self, buf, sizeof(buf) - at, true);
+
+		if (n <= 0)
+			break;
+		if (at == 0)
+			run = buf[0];
+		for (ssize_t i = 0; i < n; i++)
+			if (buf[i] != run) {
+				answer("error: torn in byte %zu", done + (size_t)i);
+				return;
+			}
+		done += (size_t)n;
+	}
+	answer("%zu bytes", done);
+}
+
 /* Sends and receives at once. */
 static void do_both(const char *arg)
 {
@@ -607,6 +632,7 @@ static const struct {
 	{ "recv", do_recv },
 	{ "renegotiate", do_renegotiate },
 	{ "rest", do_rest },
+	{ "runs", do_runs },
 	{ "segment", do_segment },
 	{ "send", do_send },
 	{ "signal", do_signal },
