@@ -1,60 +1,142 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A counter a thread, which its own signal handlers look at. Who comes while it is not 0 puts his
+ * signal back, to himself, and has the kernel block all of them when the handler returns: they are
+ * pending then, and come when the thread takes the mask back as it leaves.
+ */
 #include "guard.h"
 
 #include "libc.h"
 
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+/* The kernel's own set: what of a sigset_t is in a ucontext_t. */
+#define KERNEL_SET_LEN sizeof(uint64_t)
+/* libc's own, for cancellation and setuid() in all threads. */
+#define LIBC_FIRST 32
+#define LIBC_LAST 33
+
 struct inside {
-	unsigned depth;
+	_Atomic unsigned depth;
 	int cancel;    /* the program's own setting, while depth > 0 */
-	sigset_t mask; /* ... and mask */
+	bool blocked;  /* signals are, until the thread leaves .. */
+	sigset_t mask; /* .. and gets this one back */
 };
 
 static _Thread_local struct inside inside __attribute__((tls_model("initial-exec")));
 
+static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
+
+static bool is_fault(int number)
+{
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		if (faults[i] == number)
+			return true;
+	return false;
+}
+
+static uint64_t most_signals(void)
+{
+	uint64_t most = UINT64_MAX;
+
+	for (int number = LIBC_FIRST; number <= LIBC_LAST; number++)
+		most &= ~(UINT64_C(1) << (number - 1));
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		most &= ~(UINT64_C(1) << (faults[i] - 1));
+	return most;
+}
+
 static void block(sigset_t *before)
 {
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
-	sigset_t most;
+	uint64_t most = most_signals();
+	sigset_t set;
 
-	sigfillset(&most);
-	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
-		sigdelset(&most, faults[i]);
-	sigprocmask(SIG_BLOCK, &most, before);
+	sigemptyset(&set);
+	memcpy(&set, &most, sizeof(most));
+	sigprocmask(SIG_BLOCK, &set, before);
+}
+
+/* Only this thread and its handlers, which leave it as they have found it. */
+static unsigned depth(void)
+{
+	return atomic_load_explicit(&inside.depth, memory_order_relaxed);
+}
+
+static void set_depth(unsigned to)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&inside.depth, to, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static void unblock(void)
+{
+	sigset_t mask = inside.mask;
+
+	if (!inside.blocked)
+		return;
+	inside.blocked = false;
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
 void guard_enter(void)
 {
-	sigset_t mask;
-	int cancel;
-
-	if (inside.depth > 0) {
-		inside.depth++;
-		return;
-	}
-	/* A handler may come at any point until the signals are blocked, and use all this itself.
-	 */
-	block(&mask);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-	inside.mask = mask;
-	inside.cancel = cancel;
-	inside.depth = 1;
+	set_depth(depth() + 1);
+	if (depth() == 1)
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &inside.cancel);
 }
 
 void guard_leave(void)
 {
-	sigset_t mask = inside.mask;
-
-	if (--inside.depth > 0)
-		return;
-	pthread_setcancelstate(inside.cancel, NULL);
-	sigprocmask(SIG_SETMASK, &mask, NULL);
+	if (depth() == 1)
+		pthread_setcancelstate(inside.cancel, NULL);
+	set_depth(depth() - 1);
+	if (depth() == 0)
+		unblock();
 }
 
 void guard_stay(void)
 {
 	guard_enter();
-	sigfillset(&inside.mask);
 	inside.cancel = PTHREAD_CANCEL_DISABLE;
+	inside.blocked = false;
+}
+
+static void put_back(int number, siginfo_t *info)
+{
+	long pid = getpid(), tid = libc.syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+
+	if (libc.syscall(SYS_rt_tgsigqueueinfo, pid, tid, number, (long)info, 0, 0) < 0)
+		libc.syscall(SYS_tgkill, pid, tid, number, 0, 0, 0);
+}
+
+bool guard_hold_back(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *at = context;
+	uint64_t most = most_signals(), now;
+	int saved = errno;
+	sigset_t before;
+
+	if (depth() == 0 || (is_fault(number) && info->si_code > 0))
+		return false;
+	block(&before);
+	memcpy(&now, &at->uc_sigmask, KERNEL_SET_LEN);
+	if (!inside.blocked) {
+		sigemptyset(&inside.mask);
+		memcpy(&inside.mask, &now, KERNEL_SET_LEN);
+		inside.blocked = true;
+	}
+	now |= most;
+	memcpy(&at->uc_sigmask, &now, KERNEL_SET_LEN);
+	put_back(number, info);
+	errno = saved;
+	return true;
 }
 
 void guard_lock(pthread_mutex_t *lock)
@@ -80,38 +162,36 @@ void guard_unlock(pthread_mutex_t *lock)
 
 void guard_suspend(struct guard *out, bool deliver)
 {
-	*out = (struct guard){ .depth = inside.depth,
-		.cancel = inside.cancel,
-		.delivers = deliver,
-		.mask = inside.mask };
-	inside.depth = 0;
+	sigset_t now;
+
+	*out = (struct guard){ .depth = depth(), .cancel = inside.cancel, .delivers = deliver };
+	if (!deliver) {
+		block(&now);
+		out->mask = inside.blocked ? inside.mask : now;
+		inside.blocked = false; /* not to be undone by a handler that comes in the wait */
+	}
 	pthread_setcancelstate(out->cancel, NULL);
-	if (deliver)
-		sigprocmask(SIG_SETMASK, &out->mask, NULL);
+	set_depth(0);
+	unblock();
 }
 
 void guard_resume(const struct guard *from)
 {
-	sigset_t mask;
-
-	if (from->delivers)
-		block(&mask);
+	set_depth(from->depth);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	inside.mask = from->mask;
 	inside.cancel = from->cancel;
-	inside.depth = from->depth;
-}
-
-const sigset_t *guard_mask(void)
-{
-	return &inside.mask;
+	if (!from->delivers) {
+		inside.mask = from->mask;
+		inside.blocked = true;
+	}
 }
 
 void guard_cancelled(void *from)
 {
 	const struct guard *guard = from;
 
-	sigprocmask(SIG_SETMASK, &guard->mask, NULL);
+	if (!guard->delivers)
+		sigprocmask(SIG_SETMASK, &guard->mask, NULL);
 }
 
 int guard_poll(

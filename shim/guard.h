@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The rule for every lock of the library: while one is held, and while a call has anything of a
- * connection in its hands, no code of the program runs in this thread. Its signals are blocked, so
- * that a handler finds nothing half done, may call what we stand in for, and may leave by
- * siglongjmp(); and the thread is not cancelled. A wait in the kernel is outside of the guard:
- * whoever waits holds no lock and no reference.
+ * connection in its hands, no code of the program runs in this thread. A signal that comes
+ * meanwhile is held back until the thread has left the guard (handlers.h), so that a handler finds
+ * nothing half done, may call what we stand in for, and may leave by siglongjmp(); and the thread
+ * is not cancelled. A wait in the kernel is outside of the guard: whoever waits holds no lock and
+ * no reference. Being in the guard costs no system call, unless a signal does come.
  *
- * Faults (SIGSEGV and the like) are not blocked: they are the program's own, at a buffer of its.
+ * Faults (SIGSEGV and the like) are not held back: they are the program's own, at a buffer of its.
  */
 #ifndef SEAMTLS_GUARD_H
 #define SEAMTLS_GUARD_H
@@ -18,12 +19,17 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* In pairs, which may be nested: only the outermost costs system calls. */
+/* In pairs, which may be nested. */
 void guard_enter(void);
 void guard_leave(void);
 
-/* For a process of the library's own: no code of the host program is to run in it any more. */
+/* For a process of the library's own, with its signals blocked: no code of the host program is to
+ * run in it any more. */
 void guard_stay(void);
+
+/* In a handler: whether the signal was held back, to come again when the thread leaves the guard.
+ */
+bool guard_hold_back(int number, siginfo_t *info, void *context);
 
 /* A lock of this process's threads, with the guard. */
 void guard_lock(pthread_mutex_t *lock);
@@ -39,12 +45,10 @@ struct guard {
 	unsigned depth;
 	int cancel;
 	bool delivers;
-	sigset_t mask;
+	sigset_t mask; /* the program's own, if signals are blocked */
 };
 void guard_suspend(struct guard *out, bool deliver);
 void guard_resume(const struct guard *from);
-/* The program's own mask, as it was outside. Only in the guard. */
-const sigset_t *guard_mask(void);
 /* ppoll() as such a wait. `mask` NULL: the program's. The count, or -1 and errno. */
 int guard_poll(
 	struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask);

@@ -86,6 +86,8 @@ struct hostent;
 	X(ssize_t, tee, (int in, int out, size_t len, unsigned flags), (in, out, len, flags))      \
 	X(ssize_t, vmsplice, (int fd, const struct iovec *iov, size_t count, unsigned flags),      \
 		(fd, iov, count, flags))                                                           \
+	X(int, sigaction, (int number, const struct sigaction *action, struct sigaction *old),     \
+		(number, action, old))                                                             \
 	X(int, setuid, (uid_t uid), (uid))                                                         \
 	X(int, setreuid, (uid_t real, uid_t effective), (real, effective))                         \
 	X(int, setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved))    \

@@ -6,6 +6,7 @@
 #include "calls/process.h"
 #include "calls/border.h"
 #include "calls/environment.h"
+#include "handlers.h"
 
 #include <aio.h>
 #include <errno.h>
@@ -17,6 +18,7 @@ static pid_t (*real_fork)(void), (*real_bare_fork)(void);
 
 static void in_child(void)
 {
+	handlers_own();
 	conn_in_child();
 	spawn_in_child();
 }
@@ -31,6 +33,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	(void)argv;
 	libc_init();
 	environment_learn(envp);
+	handlers_own();
 	pthread_atfork(conn_before_fork, conn_after_fork, in_child);
 	at_quick_exit(conn_at_exit);
 }

@@ -187,7 +187,7 @@ static void drop_done(void)
 
 void batch_add_list(struct batch *batch, bool set)
 {
-	uint64_t now = sys_monotonic_us();
+	uint64_t now = sys_monotonic_us(), claimed;
 
 	guard_lock(&lock);
 	drop_done();
@@ -197,9 +197,14 @@ void batch_add_list(struct batch *batch, bool set)
 		batch->shared |= conn_is_foreign(conn);
 		if (has_deadline(conn) && conn->deadline_us < batch->deadline_us)
 			batch->deadline_us = conn->deadline_us;
-		if (events == 0 || atomic_load(&conn->claimed_until_us) > now ||
-			(set && conn_is_on_its_way(conn) && interest_any(conn)))
+		if (events == 0 || (set && conn_is_on_its_way(conn) && interest_any(conn)))
 			continue;
+		claimed = atomic_load(&conn->claimed_until_us);
+		if (claimed > now) {
+			if (claimed < batch->deadline_us)
+				batch->deadline_us = claimed;
+			continue;
+		}
 		batch_add(batch, atomic_load(&conn->fd), events, conn);
 	}
 	guard_unlock(&lock);

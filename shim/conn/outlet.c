@@ -247,9 +247,11 @@ int outlet_data(struct conn *conn, int fd, struct outgoing *out, int flags,
 	if (share->send_closed && (out->done < out->total || out->total == 0))
 		return -EPIPE;
 	r = outlet_flush(share, fd);
+	if (out->total == 0) /* there is always room for nothing */
+		return r == -EAGAIN ? 0 : r;
 	if (r == 0)
 		r = renew_key(share, fd);
-	if (r == 0 && out->total > 0)
+	if (r == 0)
 		r = take_owed(share, out);
 	if (r < 0 || out->done == out->total)
 		return r;

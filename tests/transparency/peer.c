@@ -371,6 +371,37 @@ static void do_runs(const char *arg)
 	answer("%zu bytes", done);
 }
 
+/*
+ * To the end: bytes that are letters of their writers, in blocks of one length: "A 3, B 4, then the
+ * end". A block into which another writer's bytes came is an error.
+ */
+static void do_blocks(const char *arg)
+{
+	size_t counts[256] = { 0 }, block = 1, run = 0;
+	char line[LINE_MOST / 2] = "";
+	uint8_t buf[CHUNK];
+	int last = -1;
+	ssize_t n;
+
+	sscanf(arg, "%zu", &block);
+	need_open();
+	while ((n = link_read(&self, buf, sizeof(buf), true)) > 0)
+		for (ssize_t i = 0; i < n; i++) {
+			if (buf[i] != last && run % block != 0) {
+				answer("error: %c after %zu bytes of %c", buf[i], run, last);
+				return;
+			}
+			run = buf[i] == last ? run + 1 : 1;
+			last = buf[i];
+			counts[buf[i]]++;
+		}
+	for (int i = 0; i < 256; i++)
+		if (counts[i] > 0)
+			snprintf(line + strlen(line), sizeof(line) - strlen(line), "%c %zu, ", i,
+				counts[i] / block);
+	answer("%sthen %s", line, link_end_name(&self));
+}
+
 /* Sends and receives at once. */
 static void do_both(const char *arg)
 {
@@ -609,6 +640,7 @@ static const struct {
 	{ "abort", do_abort },
 	{ "asleep", do_asleep },
 	{ "black_hole", do_black_hole },
+	{ "blocks", do_blocks },
 	{ "both", do_both },
 	{ "buffers", do_buffers },
 	{ "close", do_close },
