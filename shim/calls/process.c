@@ -74,15 +74,12 @@ SEAM_EXPORT pid_t fork(void)
 }
 SEAM_ALIAS(__fork, fork);
 
-/* For signal handlers: without the handlers of pthread_atfork(). */
-SEAM_EXPORT pid_t _Fork(void)
+long process_fork_by(long (*real)(const void *how), const void *how)
 {
-	pid_t pid;
+	long pid;
 
-	if (real_bare_fork == NULL)
-		libc_find(&real_bare_fork, "_Fork");
 	conn_before_fork();
-	pid = real_bare_fork();
+	pid = real(how);
 	if (pid == 0)
 		in_child();
 	else
@@ -90,6 +87,20 @@ SEAM_EXPORT pid_t _Fork(void)
 	if (pid < 0)
 		conn_fork_failed();
 	return pid;
+}
+
+static long bare_fork(const void *how)
+{
+	(void)how;
+	return real_bare_fork();
+}
+
+/* For signal handlers: without the handlers of pthread_atfork(). */
+SEAM_EXPORT pid_t _Fork(void)
+{
+	if (real_bare_fork == NULL)
+		libc_find(&real_bare_fork, "_Fork");
+	return (pid_t)process_fork_by(bare_fork, NULL);
 }
 
 SEAM_EXPORT void _exit(int status)

@@ -5,10 +5,12 @@
  * there.
  */
 #include "calls/border.h"
+#include "calls/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <linux/sched.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
@@ -39,6 +41,51 @@ static long submit_jobs(const struct arguments *a)
 	return libc.syscall(
 		SYS_io_submit, a->at[0], jobs != NULL ? count : a->at[1], a->at[2], 0, 0, 0);
 }
+
+static long pass(long number, const struct arguments *a)
+{
+	return libc.syscall(number, a->at[0], a->at[1], a->at[2], a->at[3], a->at[4], a->at[5]);
+}
+
+static long real_clone(const void *how)
+{
+	return pass(SYS_clone, how);
+}
+
+static long real_clone3(const void *how)
+{
+	return pass(SYS_clone3, how);
+}
+
+/* A child with memory of its own, that returns from here as its parent does, is a fork (vsftpd,
+ * which wants namespaces of its own with it). */
+static bool is_fork(unsigned long long flags, bool has_stack)
+{
+	return (flags & CLONE_VM) == 0 && !has_stack;
+}
+
+static long clone_by(const struct arguments *a, unsigned long flags, bool has_stack)
+{
+	return is_fork(flags, has_stack) ? process_fork_by(real_clone, a) : pass(SYS_clone, a);
+}
+
+static long clone3_by(const struct arguments *a)
+{
+	const struct clone_args *args = PTR(0);
+
+	if (args == NULL || SIZE(1) < CLONE_ARGS_SIZE_VER0 ||
+		!is_fork(args->flags, args->stack != 0))
+		return pass(SYS_clone3, a);
+	return process_fork_by(real_clone3, a);
+}
+
+#ifdef SYS_fork
+static long fork_by(const struct arguments *a)
+{
+	(void)a;
+	return _Fork();
+}
+#endif
 
 static long __attribute__((noreturn)) exit_at_once(const struct arguments *a)
 {
@@ -77,5 +124,5 @@ SEAM_EXPORT long syscall(long number, ...)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (rows[i].number == number)
 			return rows[i].call(&a);
-	return libc.syscall(number, a.at[0], a.at[1], a.at[2], a.at[3], a.at[4], a.at[5]);
+	return pass(number, &a);
 }

@@ -11,8 +11,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,15 +214,15 @@ static void exit_raw(void)
 }
 
 /* The child goes on when its parent has closed. */
-static void bare_fork(void)
+static void fork_by(long (*real)(void))
 {
 	int fd = connected(), closed[2], status;
 	char byte;
 	pid_t child;
 
 	check(pipe(closed) == 0 && write(fd, "parent ", 7) == 7, "write");
-	child = _Fork();
-	check(child >= 0, "_Fork");
+	child = (pid_t)real();
+	check(child >= 0, "fork");
 	if (child == 0) {
 		close(closed[1]);
 		check(read(closed[0], &byte, 1) == 0, "read");
@@ -230,6 +232,52 @@ static void bare_fork(void)
 	close(fd);
 	close(closed[1]);
 	check(waitpid(child, &status, 0) == child && status == 0, "the child");
+}
+
+static long by_libc(void)
+{
+	return _Fork();
+}
+
+static long by_clone(void)
+{
+	return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+static long by_clone3(void)
+{
+	struct clone_args args = { .exit_signal = SIGCHLD };
+
+	return syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static long by_number(void)
+{
+#ifdef SYS_fork
+	return syscall(SYS_fork);
+#else
+	return by_clone();
+#endif
+}
+
+static void bare_fork(void)
+{
+	fork_by(by_libc);
+}
+
+static void clone_raw(void)
+{
+	fork_by(by_clone);
+}
+
+static void clone3_raw(void)
+{
+	fork_by(by_clone3);
+}
+
+static void fork_raw(void)
+{
+	fork_by(by_number);
 }
 
 static void no_mark(void)
@@ -339,6 +387,9 @@ static const struct {
 	{ "exit_quickly", exit_quickly, 1 },
 	{ "exit_raw", exit_raw, 1 },
 	{ "bare_fork", bare_fork, 1 },
+	{ "clone_raw", clone_raw, 1 },
+	{ "clone3_raw", clone3_raw, 1 },
+	{ "fork_raw", fork_raw, 1 },
 	{ "no_mark", no_mark, 1 },
 	{ "wait_raw", wait_raw, 5 },
 };
