@@ -9,6 +9,7 @@
 #include "audit/writer.h"
 #include "guard.h"
 #include "notice.h"
+#include "variables.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -41,13 +42,6 @@ static _Atomic uint64_t next_id;
 /* Loading may look up users and groups, for which libc's modules may open sockets of their own:
  * those pass. */
 static _Thread_local bool loading __attribute__((tls_model("initial-exec")));
-
-static const char *environment(const char *name)
-{
-	const char *value = secure_getenv(name);
-
-	return value != NULL && value[0] != '\0' ? value : NULL;
-}
 
 static void say_errors(const char *path, const struct policy_errors *errors)
 {
@@ -98,7 +92,7 @@ static int load_locked(void)
 
 static int load_chosen(void)
 {
-	const char *setting = environment("SEAMTLS_POLICY");
+	const char *setting = variable_get("SEAMTLS_POLICY");
 	char *path = NULL;
 	int r = policy_find(setting, &path);
 
@@ -121,7 +115,7 @@ static void find_program(void)
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
 	program[n > 0 ? n : 0] = '\0';
-	label = environment("SEAMTLS_LABEL");
+	label = variable_get("SEAMTLS_LABEL");
 }
 
 static enum policy_audit audit_setting(void)
@@ -134,7 +128,7 @@ static enum policy_audit audit_setting(void)
 static bool choose_audit_dir(char *dir, size_t len)
 {
 	const char *setting =
-		policy != NULL && policy->global.locked ? NULL : environment("SEAMTLS_AUDIT");
+		policy != NULL && policy->global.locked ? NULL : variable_get("SEAMTLS_AUDIT");
 
 	if (audit_setting() == POLICY_AUDIT_OFF)
 		return false;
@@ -162,12 +156,11 @@ static bool make_room_for_contexts(void)
 
 static enum host_status set_up(void)
 {
-	const char *disable = environment("SEAMTLS_DISABLE");
+	const char *disable = variable_get("SEAMTLS_DISABLE");
 	bool off = disable != NULL && strcmp(disable, "1") == 0;
 	int r;
 
 	find_program();
-	atomic_store(&known_pid, getpid());
 	r = load_locked();
 	if (r == 0)
 		r = load_chosen();
@@ -386,6 +379,11 @@ bool host_is_visitor(void)
 	pid_t known = atomic_load_explicit(&known_pid, memory_order_relaxed);
 
 	return known != 0 && known != getpid();
+}
+
+void host_started(void)
+{
+	atomic_store(&known_pid, getpid());
 }
 
 void host_after_fork(void)

@@ -50,6 +50,8 @@ uint64_t host_new_id(void);
 /* The process as it was last seen: differs from getpid() in a vfork child, which may touch nothing
  * but descriptors. */
 bool host_is_visitor(void);
+/* In the first constructor: a vfork child may be the first to ask for the policy. */
+void host_started(void);
 void host_after_fork(void);
 void host_lock_for_fork(bool on); /* no other thread is in the middle of anything */
 

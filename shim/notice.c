@@ -2,6 +2,7 @@
 #include "notice.h"
 
 #include "libc.h"
+#include "variables.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -92,10 +93,10 @@ static void write_text(int fd, const char *text, size_t len)
 
 static void write_debug_text(const char *text, size_t len)
 {
-	const char *path = secure_getenv("SEAMTLS_DEBUG_FILE");
+	const char *path = variable_get("SEAMTLS_DEBUG_FILE");
 	int fd;
 
-	if (path == NULL || path[0] == '\0') {
+	if (path == NULL) {
 		if (stderr_is_for_text())
 			write_text(STDERR_FILENO, text, len);
 		return;
@@ -129,7 +130,7 @@ int notice_level(void)
 	int now = atomic_load_explicit(&level, memory_order_relaxed);
 
 	if (now < 0) {
-		const char *text = secure_getenv("SEAMTLS_DEBUG");
+		const char *text = variable_get("SEAMTLS_DEBUG");
 
 		now = text != NULL && text[0] >= '1' && text[0] <= '3' ? text[0] - '0' : 0;
 		atomic_store_explicit(&level, now, memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include "calls/border.h"
 #include "calls/environment.h"
 #include "handlers.h"
+#include "host.h"
 
 #include <aio.h>
 #include <errno.h>
@@ -34,6 +35,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	libc_init();
 	environment_learn(envp);
 	handlers_own();
+	host_started();
 	pthread_atfork(conn_before_fork, conn_after_fork, in_child);
 	at_quick_exit(conn_at_exit);
 }

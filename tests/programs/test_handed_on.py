@@ -215,6 +215,31 @@ subprocess.run([sys.executable, "-c", client, sys.argv[1]], env={"PATH": "/usr/b
 """
 
 
+VFORKS_FIRST = """
+import socket, subprocess, sys
+subprocess.run(["true"], env={"PATH": "/usr/bin:/bin"}, check=True)
+with socket.create_connection(("localhost", int(sys.argv[1]))) as sock:
+    sock.sendall(b"data")
+"""
+
+EMPTIES = """
+import os, socket, sys
+os.environ.clear()
+assert os.popen("env").read().count("SEAMTLS") == 0
+with socket.create_connection(("localhost", int(sys.argv[1]))) as sock:
+    sock.sendall(b"data")
+"""
+
+
+@pytest.mark.parametrize("source", [VFORKS_FIRST, EMPTIES], ids=["vfork", "empty"])
+def test_environment_before_the_first_connection(seam, source):
+    """A vfork child is the first to ask for the policy; it was asked for when the program has emptied its environment."""
+    server = start_server(seam, Sink)
+    check_opened(seam.run([PYTHON, "-c", source, server.port], seam.policy(seam.outbound(server.port))))
+    server.wait_ended()
+    assert server.seen[0].data == b"data", server.seen[0].error
+
+
 @pytest.mark.tls_only
 def test_children_with_an_environment_of_their_own(seam):
     server = start_server(seam, Sink)
