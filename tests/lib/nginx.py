@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import sys
 
 CONFIG = """
 daemon off;
@@ -27,29 +28,58 @@ http {{
     server {{
         listen 127.0.0.1:{port};
         root {site};
+        {more}
     }}
 }}
 """
 WORKER = "www-data"
+
+# nginx takes no SIGUSR2 from before its parent has gone, which is how it knows that it is a daemon. So it gets one that goes.
+DAEMON = """
+import os, select, signal, sys
+if os.fork() == 0:
+    os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+    while not os.path.exists(sys.argv[1]) or not os.path.getsize(sys.argv[1]):
+        select.select([], [], [], 0.01)
+    os._exit(0)
+os.wait()
+signal.pause()
+"""
 
 
 def worker_uid():
     return pwd.getpwnam(WORKER).pw_uid if os.geteuid() == 0 else os.geteuid()
 
 
-def start(seam, site, version=None, sendfile="on", workers=1, key=None, covered=True, **keys):
-    """Serves the folder `site` with nginx under seamtls (or, as a control, without)."""
+def master(server):
+    """The pid of the master that is in charge now; None while there is no telling."""
+    try:
+        return int(server.pid_file.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def start(seam, site, version=None, sendfile="on", workers=1, key=None, covered=True, more="", rules=(), daemon=False,
+          settings=None, **keys):
+    """
+    Serves the folder `site` with nginx under seamtls (or, as a control, without). `more` is configuration of the server,
+    `rules` and `settings` are more of the policy.
+    """
     folder = seam.make_dir("nginx")
     user = f"user {WORKER};" if os.geteuid() == 0 else ""
 
     def argv(port):
         config = folder / "nginx.conf"
-        config.write_text(CONFIG.format(dir=folder, site=site, port=port, sendfile=sendfile, workers=workers, user=user))
-        return [shutil.which("nginx"), "-p", folder, "-e", "stderr", "-c", config]
+        config.write_text(CONFIG.format(dir=folder, site=site, port=port, sendfile=sendfile, workers=workers, user=user,
+                                        more=more))
+        command = [shutil.which("nginx"), "-p", folder, "-e", "stderr", "-c", config]
+        return [sys.executable, "-c", DAEMON, folder / "nginx.pid", *command] if daemon else command
 
     def policy(port):
         if key is not None:
             keys["key"] = key
-        return seam.policy(seam.inbound(port, version=version, **keys))
+        return seam.policy(seam.inbound(port, version=version, **keys), *rules, **(settings or {}))
 
-    return seam.serve(argv, policy if covered else None)
+    server = seam.serve(argv, policy if covered else None)
+    server.pid_file = folder / "nginx.pid"
+    return server

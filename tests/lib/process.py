@@ -52,8 +52,8 @@ def pids():
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def children():
-    """The living children of this process, each with its command, for a message."""
+def children(of=None):
+    """The living children of this process, or of another, each with its command, for a message."""
     found = {}
     for pid in pids():
         try:
@@ -62,7 +62,7 @@ def children():
         except OSError:
             continue
         state, parent = stat.rpartition(")")[2].split()[:2]
-        if int(parent) == os.getpid() and state != "Z":
+        if int(parent) == (of or os.getpid()) and state != "Z":
             found[pid] = command
     return found
 

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Web servers as they are deployed: several workers, threads, keep-alive, sendfile, reloads."""
+import os
+import signal
+
 import pytest
 
 import apache
 import lighttpd
 import nginx
+import process
+import traffic
 from peers import BIG, SMALL, content, digest, http_get
-from seam import check_opened
+from seam import check_opened, need
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +20,7 @@ def site(shared):
     folder = shared.make_dir("site")
     for size in (0, 1, SMALL, BIG):
         (folder / str(size)).write_bytes(content(size))
+    traffic.add_large_file(folder)
     return folder
 
 
@@ -46,3 +52,41 @@ def light(shared, site, request):
 
 def test_lighttpd(seam, light, version):
     check_files(seam, light, version)
+
+
+# --- Reloads
+
+def test_nginx_reload(seam, site):
+    """Workers of the new configuration take over; those of the old one end when they have served theirs."""
+    need("nginx")
+    server = nginx.start(seam, site, workers=2)
+    old = set(process.children(server.pid))
+    with traffic.through(seam, server):
+        server.popen.send_signal(signal.SIGHUP)
+        server.until(lambda: len(set(process.children(server.pid)) - old) >= 2, "new workers were there")
+    server.until(lambda: not old & set(process.children(server.pid)), "the old workers had ended")
+    assert digest(http_get(seam, server.port, f"/{BIG}")) == digest(content(BIG))
+    check_opened(server)
+
+
+def test_nginx_binary_upgrade(seam, site):
+    """
+    SIGUSR2 starts nginx anew with the listening socket, SIGQUIT ends the old one. nginx gives the new one an environment
+    of its own making.
+    """
+    need("nginx")
+    server = nginx.start(seam, site, daemon=True, settings={"cover_children": "yes"})
+    old = int(server.pid_file.read_text())
+    with traffic.through(seam, server):
+        os.kill(old, signal.SIGUSR2)
+        server.until(lambda: nginx.master(server) not in (None, old), "the new master was there")
+        new = nginx.master(server)
+        server.until(lambda: process.children(new), "the new worker was there")
+        os.kill(old, signal.SIGQUIT)
+    server.until(lambda: process.group_of(old) is None, "the old master had ended")
+    assert digest(http_get(seam, server.port, f"/{BIG}")) == digest(content(BIG))
+    if seam.covering:
+        assert len({event["pid"] for event in server.audit.wait("open", 20)}) > 1
+        assert not server.audit.find("fail"), server.audit.text()
+    os.kill(new, signal.SIGQUIT)
+    server.until(lambda: process.group_of(new) is None, "the new master had ended")
