@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <signal.h>
 
+/* What the kernel takes for any descriptor. RWF_NOAPPEND, Linux 6.9, has no name in older headers.
+ */
+#define RWF_OF_SOCKETS (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | 0x20)
+
 ssize_t errno_return(ssize_t n)
 {
 	if (n >= 0)
@@ -20,10 +24,10 @@ ssize_t errno_return_sent(ssize_t n, int flags)
 	return errno_return(n);
 }
 
-bool socket_flags(off_t offset, int flags, int *out)
+int socket_flags(int flags, int *out)
 {
 	*out = (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0;
-	return offset == -1;
+	return (flags & ~RWF_OF_SOCKETS) == 0 ? 0 : -EOPNOTSUPP;
 }
 
 size_t iov_bytes(const struct iovec *iov, size_t count)

@@ -15,6 +15,12 @@
 #define SEAM_ALIAS(name, of)                                                                       \
 	extern __typeof__(of) name __attribute__((visibility("default"), alias(#of)))
 
+/* recv() and send() of more do as much; read() and write() refuse what is no length (read(2)). */
+static inline size_t at_most(size_t len)
+{
+	return len < 0x7ffff000 ? len : 0x7ffff000;
+}
+
 /* A count, or -1 with errno set: the only place that sets it. */
 ssize_t errno_return(ssize_t n);
 
@@ -22,11 +28,10 @@ ssize_t errno_return(ssize_t n);
 ssize_t errno_return_sent(ssize_t n, int flags);
 
 /*
- * What preadv2() and pwritev2() mean on a socket, as flags of recv() and send(). False: libc's
- * affair, which refuses an offset. Flags that are about files mean nothing to a socket, but the
- * kernel takes them.
+ * What preadv2() and pwritev2() mean on a socket, as flags of recv() and send(). Flags that are
+ * about files mean nothing to a socket, but the kernel takes them. 0, or -EOPNOTSUPP.
  */
-bool socket_flags(off_t offset, int flags, int *out);
+int socket_flags(int flags, int *out);
 
 /* The bytes of all parts. */
 size_t iov_bytes(const struct iovec *iov, size_t count);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calls/border.h"
 #include "calls/streams.h"
+#include "conn/memory.h"
 #include "conn/relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -218,17 +220,29 @@ SEAM_EXPORT int fcntl64(int fd, int cmd, ...)
 	return fcntl_any(fd, cmd, arg);
 }
 
+/* A number into the program's memory. */
+static int answer_int(void *arg, int value)
+{
+	if (value < 0)
+		return (int)errno_return(value);
+	if (!memory_is_there(arg, sizeof(value), true))
+		return (int)errno_return(-EFAULT);
+	memcpy(arg, &value, sizeof(value));
+	return 0;
+}
+
 static int ioctl_mapped(struct conn *conn, int fd, unsigned long request, void *arg)
 {
 	int r;
 
 	switch (request) {
 	case FIONREAD:
-		*(int *)arg = conn_readable_bytes(conn, fd);
-		return 0;
+		return answer_int(arg, conn_readable_bytes(conn, fd));
+	case SIOCOUTQ:
+	case SIOCOUTQNSD:
+		return answer_int(arg, conn_unsent_bytes(conn, fd, request));
 	case SIOCATMARK:
-		*(int *)arg = 0; /* TLS has no urgent data */
-		return 0;
+		return answer_int(arg, 0); /* TLS has no urgent data */
 	case FIONBIO:
 		r = libc.ioctl(fd, request, arg);
 		if (r == 0)

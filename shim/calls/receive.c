@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calls/border.h"
+#include "conn/memory.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdint.h>
+#include <time.h>
 #include <unistd.h>
 
 /* False: `fd` is libc's affair. */
@@ -13,7 +16,11 @@ static bool receive(int fd, const struct iovec *iov, size_t count, int flags, ss
 
 		if (conn == NULL)
 			return false;
-		*out = conn_receive(conn, fd, iov, count, flags);
+		*out = memory_check_parts(iov, count);
+		if (*out == 0)
+			*out = conn_receive(conn, fd, iov, count, flags);
+		else
+			conn_put(conn);
 	} while (*out == CONN_AGAIN);
 	return true;
 }
@@ -22,6 +29,11 @@ static bool receive_one(int fd, void *buf, size_t len, int flags, ssize_t *out)
 {
 	const struct iovec iov = { .iov_base = buf, .iov_len = len };
 
+	if (!memory_is_in_reach((uintptr_t)buf, len) && is_mapped(fd) &&
+		(flags & MSG_ERRQUEUE) == 0) {
+		*out = -EFAULT;
+		return true;
+	}
 	return receive(fd, &iov, 1, flags, out);
 }
 
@@ -39,8 +51,13 @@ SEAM_ALIAS(__read, read);
 /* As read(2), also readv() of nothing asks nothing of the socket, unlike recvmsg(). */
 static bool receive_parts(int fd, const struct iovec *iov, int count, int flags, ssize_t *out)
 {
-	return count > 0 && count <= IOV_MAX && is_mapped(fd) &&
-	       iov_bytes(iov, (size_t)count) > 0 && receive(fd, iov, (size_t)count, flags, out);
+	if (count <= 0 || count > IOV_MAX || !is_mapped(fd))
+		return false;
+	if (!memory_is_there(iov, (size_t)count * sizeof(*iov), false)) {
+		*out = -EFAULT;
+		return true;
+	}
+	return iov_bytes(iov, (size_t)count) > 0 && receive(fd, iov, (size_t)count, flags, out);
 }
 
 SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
@@ -54,10 +71,13 @@ SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 
 SEAM_EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
-	int as_flags;
+	int as_flags, r = socket_flags(flags, &as_flags);
 	ssize_t n;
 
-	if (!socket_flags(offset, flags, &as_flags) || !receive_parts(fd, iov, count, as_flags, &n))
+	if (r < 0 && is_mapped(fd))
+		return errno_return(r);
+	/* A socket has no offset: the kernel refuses it. */
+	if (r < 0 || offset != -1 || !receive_parts(fd, iov, count, as_flags, &n))
 		return libc.preadv2(fd, iov, count, offset, flags);
 	return errno_return(n);
 }
@@ -67,7 +87,7 @@ SEAM_EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	ssize_t n;
 
-	if (!receive_one(fd, buf, len, flags, &n))
+	if (!receive_one(fd, buf, at_most(len), flags, &n))
 		return libc.recv(fd, buf, len, flags);
 	return errno_return(n);
 }
@@ -78,26 +98,41 @@ SEAM_EXPORT ssize_t recvfrom(
 	struct sockaddr *addr = address.__sockaddr__;
 	ssize_t n;
 
-	if (!receive_one(fd, buf, len, flags, &n))
+	if (!receive_one(fd, buf, at_most(len), flags, &n))
 		return libc.recvfrom(fd, buf, len, flags, addr, addr_len);
 	/* TCP has no address to give here (tcp(7)). */
-	if (n >= 0 && addr != NULL && addr_len != NULL)
+	if (n >= 0 && addr != NULL && memory_is_there(addr_len, sizeof(*addr_len), true))
 		*addr_len = 0;
 	return errno_return(n);
+}
+
+static uint64_t monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* As TCP fills it in: no name, no ancillary data (tcp(7)). */
+static void fill_message(struct msghdr *msg, int flags)
+{
+	if (msg->msg_name != NULL)
+		msg->msg_namelen = 0;
+	msg->msg_controllen = 0;
+	msg->msg_flags = flags & MSG_CMSG_CLOEXEC;
 }
 
 SEAM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	ssize_t n;
 
-	if (msg == NULL || msg->msg_iovlen > IOV_MAX ||
-		!receive(fd, msg->msg_iov, msg->msg_iovlen, flags, &n))
+	if (!memory_is_there(msg, sizeof(*msg), true))
+		return is_mapped(fd) ? errno_return(-EFAULT) : libc.recvmsg(fd, msg, flags);
+	if (msg->msg_iovlen > IOV_MAX || !receive(fd, msg->msg_iov, msg->msg_iovlen, flags, &n))
 		return libc.recvmsg(fd, msg, flags);
-	if (n >= 0) {
-		msg->msg_namelen = 0;
-		msg->msg_controllen = 0;
-		msg->msg_flags = 0;
-	}
+	if (n >= 0)
+		fill_message(msg, flags);
 	return errno_return(n);
 }
 
@@ -110,21 +145,55 @@ static int pending_error(struct conn *conn, int fd)
 	return conn_getsockopt(conn, fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : 0;
 }
 
+/* 0: until when, in *until_us (0: for ever); or -errno. */
+static int time_limit(const struct timespec *timeout, uint64_t *until_us)
+{
+	*until_us = 0;
+	if (timeout == NULL)
+		return 0;
+	if (!memory_is_there(timeout, sizeof(*timeout), true))
+		return -EFAULT;
+	if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
+		return -EINVAL;
+	*until_us = monotonic_us() + (uint64_t)timeout->tv_sec * 1000000 +
+		    (uint64_t)timeout->tv_nsec / 1000;
+	return 0;
+}
+
+/* Looked at after each message, and no bound for the wait before it (recvmmsg(2), BUGS). */
+static bool is_over(struct timespec *timeout, uint64_t until_us)
+{
+	uint64_t now, left;
+
+	if (timeout == NULL)
+		return false;
+	now = monotonic_us();
+	left = until_us > now ? until_us - now : 0;
+	timeout->tv_sec = (time_t)(left / 1000000);
+	timeout->tv_nsec = (long)(left % 1000000) * 1000;
+	return left == 0;
+}
+
 /* One message after the other; the first may wait, and an error after it is left for the next call
  * (recvmmsg(2)). After the end of the stream each message is an empty one. */
-static int receive_messages(int fd, struct mmsghdr *msg, unsigned count, int flags)
+static int receive_messages(int fd, struct mmsghdr *msg, unsigned count, int flags,
+	struct timespec *timeout, uint64_t until_us)
 {
 	int saved = errno;
-	unsigned done;
+	unsigned done = 0;
 
-	for (done = 0; done < count; done++) {
-		ssize_t n = recvmsg(fd, &msg[done].msg_hdr, flags & ~MSG_WAITFORONE);
+	while (done < count) {
+		ssize_t n = memory_is_there(&msg[done], sizeof(*msg), true)
+				    ? recvmsg(fd, &msg[done].msg_hdr, flags & ~MSG_WAITFORONE)
+				    : errno_return(-EFAULT);
 
 		if (n < 0)
 			break;
-		msg[done].msg_len = (unsigned)n;
+		msg[done++].msg_len = (unsigned)n;
 		if ((flags & MSG_WAITFORONE) != 0)
 			flags |= MSG_DONTWAIT;
+		if (is_over(timeout, until_us))
+			break;
 	}
 	if (done == 0 && count > 0)
 		return -1;
@@ -136,13 +205,23 @@ SEAM_EXPORT int recvmmsg(
 	int fd, struct mmsghdr *msg, unsigned count, int flags, struct timespec *timeout)
 {
 	struct conn *conn = (flags & MSG_ERRQUEUE) == 0 ? mapped_get(fd) : NULL;
-	int error;
+	uint64_t until_us;
+	int r;
 
 	if (conn == NULL)
 		return libc.recvmmsg(fd, msg, count, flags, timeout);
-	error = pending_error(conn, fd);
+	r = time_limit(timeout, &until_us);
+	if (r == 0)
+		r = -pending_error(conn, fd);
+	if (r == 0) {
+		r = receive_messages(fd, msg, count, flags, timeout, until_us);
+		if (r > 0 && (unsigned)r < count)
+			conn_repeat_error(conn);
+	} else {
+		r = (int)errno_return(r);
+	}
 	conn_put(conn);
-	return error != 0 ? (int)errno_return(-error) : receive_messages(fd, msg, count, flags);
+	return r;
 }
 
 /* The fortified forms: the check is libc's own, which ends the program as it would have. */

@@ -5,6 +5,7 @@
  */
 #include "calls/rights.h"
 
+#include "conn/memory.h"
 #include "conn/relay.h"
 #include "guard.h"
 
@@ -48,7 +49,8 @@ static struct cmsghdr *next_control(const struct msghdr *msg, struct cmsghdr *at
 
 bool rights_pass_mapped(const struct msghdr *msg)
 {
-	if (msg->msg_control == NULL)
+	if (msg->msg_control == NULL ||
+		!memory_is_there(msg->msg_control, msg->msg_controllen, false))
 		return false;
 	for (struct cmsghdr *at = CMSG_FIRSTHDR(msg); at != NULL; at = next_control(msg, at)) {
 		size_t count;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calls/border.h"
 #include "calls/rights.h"
+#include "conn/memory.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +16,11 @@ static bool transmit(int fd, const struct iovec *iov, size_t count, int flags, s
 
 		if (conn == NULL)
 			return false;
-		*out = conn_send(conn, fd, iov, count, flags);
+		*out = memory_check_parts(iov, count);
+		if (*out == 0)
+			*out = conn_send(conn, fd, iov, count, flags);
+		else
+			conn_put(conn);
 	} while (*out == CONN_AGAIN);
 	return true;
 }
@@ -24,6 +29,10 @@ static bool transmit_one(int fd, const void *buf, size_t len, int flags, ssize_t
 {
 	const struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = len };
 
+	if (!memory_is_in_reach((uintptr_t)buf, len) && is_mapped(fd)) {
+		*out = -EFAULT;
+		return true;
+	}
 	return transmit(fd, &iov, 1, flags, out);
 }
 
@@ -41,8 +50,13 @@ SEAM_ALIAS(__write, write);
  */
 static bool transmit_parts(int fd, const struct iovec *iov, int count, int flags, ssize_t *out)
 {
-	return count > 0 && count <= IOV_MAX && is_mapped(fd) &&
-	       iov_bytes(iov, (size_t)count) > 0 && transmit(fd, iov, (size_t)count, flags, out);
+	if (count <= 0 || count > IOV_MAX || !is_mapped(fd))
+		return false;
+	if (!memory_is_there(iov, (size_t)count * sizeof(*iov), false)) {
+		*out = -EFAULT;
+		return true;
+	}
+	return iov_bytes(iov, (size_t)count) > 0 && transmit(fd, iov, (size_t)count, flags, out);
 }
 
 SEAM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
@@ -56,11 +70,13 @@ SEAM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 
 SEAM_EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
-	int as_flags;
+	int as_flags, r = socket_flags(flags, &as_flags);
 	ssize_t n;
 
-	if (!socket_flags(offset, flags, &as_flags) ||
-		!transmit_parts(fd, iov, count, as_flags, &n))
+	if (r < 0 && is_mapped(fd))
+		return errno_return(r);
+	/* A socket has no offset: the kernel refuses it. */
+	if (r < 0 || offset != -1 || !transmit_parts(fd, iov, count, as_flags, &n))
 		return libc.pwritev2(fd, iov, count, offset, flags);
 	return errno_return_sent(n, 0);
 }
@@ -70,7 +86,7 @@ SEAM_EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
 	ssize_t n;
 
-	if (!transmit_one(fd, buf, len, flags, &n))
+	if (!transmit_one(fd, buf, at_most(len), flags, &n))
 		return libc.send(fd, buf, len, flags);
 	return errno_return_sent(n, flags);
 }
@@ -100,7 +116,7 @@ SEAM_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 			return -1;
 		return send(fd, buf, len, flags & ~MSG_FASTOPEN);
 	}
-	if (!transmit_one(fd, buf, len, flags, &n))
+	if (!transmit_one(fd, buf, at_most(len), flags, &n))
 		return libc.sendto(fd, buf, len, flags, addr, addr_len);
 	return errno_return_sent(n, flags);
 }
@@ -110,8 +126,10 @@ SEAM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct msghdr connected;
 	ssize_t n;
 
-	if (msg == NULL || msg->msg_iovlen > IOV_MAX)
-		return libc.sendmsg(fd, msg, flags);
+	if (!memory_is_there(msg, sizeof(*msg), false))
+		return is_mapped(fd) ? errno_return(-EFAULT) : libc.sendmsg(fd, msg, flags);
+	if (msg->msg_iovlen > IOV_MAX)
+		return libc.sendmsg(fd, msg, flags); /* which refuses it */
 	if ((flags & MSG_FASTOPEN) != 0 && msg->msg_name != NULL) {
 		if (connect_first(fd, msg->msg_name, msg->msg_namelen) < 0)
 			return -1;
@@ -130,7 +148,8 @@ SEAM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 static bool are_plain(const struct mmsghdr *msg, unsigned count, int flags)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (msg[i].msg_hdr.msg_controllen > 0)
+		if (!memory_is_there(&msg[i], sizeof(*msg), true) ||
+			msg[i].msg_hdr.msg_controllen > 0)
 			return false;
 	return (flags & MSG_FASTOPEN) == 0;
 }
@@ -142,10 +161,14 @@ SEAM_EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
 	unsigned done = 0;
 	bool whole = true;
 
+	if (count > IOV_MAX)
+		count = IOV_MAX; /* as the kernel does (sendmmsg(2)) */
 	if (!is_mapped(fd) && are_plain(msg, count, flags))
 		return libc.sendmmsg(fd, msg, count, flags);
 	while (whole && done < count) {
-		ssize_t n = sendmsg(fd, &msg[done].msg_hdr, flags);
+		ssize_t n = memory_is_there(&msg[done], sizeof(*msg), true)
+				    ? sendmsg(fd, &msg[done].msg_hdr, flags)
+				    : errno_return(-EFAULT);
 
 		if (n < 0)
 			break;

@@ -114,6 +114,7 @@ static int make_conn(int fd, int family, const struct policy_query *query,
 	r = conn_map(conn, TLS_SERVER, decision->rule, CONN_ESTABLISHING);
 	if (r == 0) {
 		atomic_store(&conn->share->nonblock, (flags & SOCK_NONBLOCK) != 0);
+		conn_take_over_options(conn, fd);
 		r = table_set(fd, conn, (flags & SOCK_CLOEXEC) != 0);
 	}
 	if (r < 0) {

@@ -79,6 +79,13 @@ void conn_set_nonblock(struct conn *conn, bool on);
 /* Bytes of plaintext that a read would give now. */
 int conn_readable_bytes(struct conn *conn, int fd);
 
+/* The failure of the connection, which the program was told just now, is to be told once more: the
+ * call had something else to report. */
+void conn_repeat_error(struct conn *conn);
+
+/* SIOCOUTQ, SIOCOUTQNSD: of what was sent, the bytes of plaintext that may still be on their way. */
+int conn_unsent_bytes(struct conn *conn, int fd, unsigned long request);
+
 /* 1: the answer is libc's. */
 int conn_getsockopt(struct conn *conn, int fd, int level, int name, void *value, socklen_t *len);
 int conn_setsockopt(

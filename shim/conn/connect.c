@@ -236,6 +236,7 @@ static int connect_protected(struct conn **held, int fd, const struct sockaddr *
 		return r;
 	fill(*held, out);
 	atomic_store(&(*held)->share->nonblock, nonblock);
+	conn_take_over_options(*held, fd);
 	sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
 	interest_begin(*held);
 	r = real_connect(held, fd, addr, len);

@@ -156,6 +156,7 @@ static int opened(struct conn *conn, int fd)
 		conn_send_early(conn, fd, early, early_len);
 	free(early);
 	set_state(conn, CONN_OPEN);
+	conn_sync_low_water(conn, fd, false);
 	if (conn->early_closed)
 		conn_shutdown(conn, fd, SHUT_WR);
 	end_of_way(conn);
@@ -442,6 +443,9 @@ int conn_establish_wait(struct conn **held, int fd, int flags, int time_option)
 			return -EAGAIN;
 		r = driver_wait(held, fd, conn_establish_events(*held),
 			earlier(until_us, (*held)->deadline_us), &look_us);
+		/* The kernel restarts no call that has a time limit (socket(7)). */
+		if (r == -ERESTART && until_us != 0)
+			r = -EINTR;
 		if (r == -EINTR || r == -ESTALE)
 			return r;
 	}

@@ -10,6 +10,7 @@
 
 #include "conn/control.h"
 #include "conn/internal.h"
+#include "conn/memory.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,8 +20,10 @@
 void sink_init(struct sink *sink, const struct iovec *iov, size_t count, int flags)
 {
 	*sink = (struct sink){ .iov = iov, .count = count, .discards = (flags & MSG_TRUNC) != 0 };
-	for (size_t i = 0; i < count; i++)
-		sink->total += iov[i].iov_len;
+	for (size_t i = 0; i < count && sink->total < SINK_MOST; i++)
+		sink->total += iov[i].iov_len < SINK_MOST ? iov[i].iov_len : SINK_MOST;
+	if (sink->total > SINK_MOST)
+		sink->total = SINK_MOST;
 }
 
 static size_t sink_room(const struct sink *sink)
@@ -292,11 +295,34 @@ static void hand_out(struct intake *in, struct sink *sink)
 	share_bytes_drop(plaintext, len);
 }
 
+/* What the next step may write, which is all of it only if it is a MSG_PEEK. */
+static bool sink_is_there(const struct sink *sink, size_t most)
+{
+	size_t room = sink_room(sink);
+
+	return sink->discards || memory_parts_are_there(sink->iov, sink->count, sink->offset,
+					 room < most ? room : most, true);
+}
+
+/* The program's buffer is none: that is told once there is something to put in. */
+static int sink_fault(struct intake *in)
+{
+	int r = 0;
+
+	while (in->share->plaintext.len == 0 && r == 0 && !in->share->eof)
+		r = intake_park_next(in);
+	if (in->share->plaintext.len > 0)
+		return -EFAULT;
+	return in->share->eof ? 1 : r;
+}
+
 int intake_fill(struct intake *in, struct sink *sink)
 {
 	int r = 0;
 
 	while (r == 0) {
+		if (!sink_is_there(sink, SCRATCH_LEN))
+			return sink_fault(in);
 		hand_out(in, sink);
 		if (sink_room(sink) == 0)
 			return 0;
@@ -317,6 +343,7 @@ struct look {
 	size_t plain;      /* bytes of plaintext seen */
 	struct sink *sink; /* NULL: they are only counted */
 	bool stopped;
+	bool ended; /* by what will come to no data */
 };
 
 /* The kernel's queue from `offset` on. What comes before is copied too, and written over. */
@@ -344,7 +371,7 @@ static void look_at_record(struct intake *in, struct look *look, size_t at, size
 	ssize_t n = record_open(&look->key, in->scratch + at, record_len, out, &type);
 
 	if (n < 0 || type == RECORD_ALERT) {
-		look->stopped = true;
+		look->stopped = look->ended = true;
 	} else if (type == RECORD_HANDSHAKE) {
 		if (control_is_key_update(out, (size_t)n))
 			look->stopped = record_key_update(&look->key) != 0;
@@ -396,11 +423,13 @@ int intake_peek(struct intake *in, struct sink *sink)
 		r = intake_park_next(in);
 	if (plaintext->len == 0)
 		return in->share->eof ? 1 : r;
+	if (!sink_is_there(sink, plaintext->len + (size_t)sys_queued(in->fd)))
+		return -EFAULT;
 	len = plaintext->len < sink_room(sink) ? plaintext->len : sink_room(sink);
 	sink_put(sink, share_bytes_data(plaintext), len);
 	if (sink_room(sink) > 0)
 		look_ahead(in, &look);
-	return 0;
+	return look.ended ? 1 : 0;
 }
 
 size_t intake_queued(struct intake *in)

@@ -25,6 +25,9 @@ struct sink {
 	bool discards; /* MSG_TRUNC: the bytes are counted, and go nowhere (tcp(7)) */
 };
 
+/* All that one call may take at most, whatever it asks for (read(2)). */
+#define SINK_MOST 0x7ffff000U
+
 void sink_init(struct sink *sink, const struct iovec *iov, size_t count, int flags);
 
 /* A call's context. */
@@ -38,7 +41,7 @@ struct intake {
 
 /* Until the sink is full (0) or the kernel is empty. */
 int intake_fill(struct intake *in, struct sink *sink);
-/* MSG_PEEK: the same bytes come again. */
+/* MSG_PEEK: the same bytes come again. 1: no others will come behind them. */
 int intake_peek(struct intake *in, struct sink *sink);
 /* The next record, whatever its size, parked in the share. Only while nothing is. */
 int intake_park_next(struct intake *in);

@@ -44,7 +44,7 @@ struct conn {
 	uint64_t deadline_us; /* monotonic; of the handshake. 0: none yet */
 	uint64_t started_us;
 	uint8_t *early; /* plaintext kept until the handshake is done */
-	size_t early_len;
+	_Atomic size_t early_len;
 	bool early_closed;   /* the program shut down its side meanwhile */
 	uint32_t steps_seen; /* share->steps when this process last saw the handshake */
 	int step_fd;         /* descriptor of the step that is under way */
@@ -222,6 +222,13 @@ int conn_key_update_locked(struct share *share, int fd);
 int conn_settle(struct conn *conn, int fd);
 /* Unread control records would turn our FIN into a reset. */
 void conn_drain(struct conn *conn, int fd);
+
+/* --- options.c */
+/* What the program has set on the socket before it became a connection of ours. */
+void conn_take_over_options(struct conn *conn, int fd);
+/* After what the program has not read yet has changed; the receive lock is not needed, for the
+ * worst is a poll that returns early. */
+void conn_sync_low_water(struct conn *conn, int fd, bool waiting);
 
 /* --- close.c */
 void conn_recycle(struct conn *conn);

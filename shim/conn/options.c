@@ -4,20 +4,26 @@
  * flags, socket options, copies.
  */
 #include "conn/internal.h"
+#include "conn/memory.h"
 
 #include "libc.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #ifndef TCP_ULP
 #define TCP_ULP 31
 #endif
 #ifndef TCP_INQ
 #define TCP_INQ 36
+#endif
+#ifndef TCP_FASTOPEN_CONNECT
+#define TCP_FASTOPEN_CONNECT 30
 #endif
 #ifndef SO_ZEROCOPY
 #define SO_ZEROCOPY 60
@@ -64,13 +70,21 @@ void conn_set_nonblock(struct conn *conn, bool on)
 		atomic_store(&conn->share->nonblock, on);
 }
 
+void conn_repeat_error(struct conn *conn)
+{
+	if (conn_state(conn) == CONN_FAILED)
+		atomic_store(&conn->share->error_told, false);
+}
+
 /* getsockopt() copies what fits, and says how much that was. */
 static int answer_int(int value, void *out, socklen_t *len)
 {
-	if (out == NULL || len == NULL)
+	if (!memory_is_there(len, sizeof(*len), true))
 		return -EFAULT;
 	if (*len > sizeof(value))
-		*len = sizeof(value);
+		*len = *len <= INT32_MAX ? sizeof(value) : 0;
+	if (!memory_is_there(out, *len, true))
+		return -EFAULT;
 	memcpy(out, &value, *len);
 	return 0;
 }
@@ -107,19 +121,49 @@ int conn_getsockopt(struct conn *conn, int fd, int level, int name, void *value,
 		return pending_error(conn, fd, value, len);
 	if (name == SO_RCVLOWAT)
 		return answer_int(atomic_load(&conn->share->low_water), value, len);
+	if (name == SO_PEEK_OFF)
+		return -EOPNOTSUPP;
 	return 1;
 }
 
-static int set_low_water(struct conn *conn, const void *value, socklen_t len)
+/*
+ * The kernel's own limit gates polls, so it follows the program's: what one record of as much
+ * plaintext as is missing takes on the wire, hence never too late. It is 1 while a call waits for
+ * less.
+ */
+void conn_sync_low_water(struct conn *conn, int fd, bool waiting)
+{
+	struct share *share = conn->share;
+	int64_t want = atomic_load_explicit(&share->low_water, memory_order_relaxed);
+
+	if (want <= 1 && share->kernel_low_water <= 1)
+		return;
+	if (want <= 1 || waiting || conn_state(conn) != CONN_OPEN || share->eof ||
+		share->plaintext.len >= want)
+		want = 1;
+	else
+		want += (int64_t)record_overhead(&share->receive_key) + share->held -
+			share->plaintext.len - share->partial.len;
+	want = want < 1 ? 1 : want < INT32_MAX ? want : INT32_MAX;
+	if (want == share->kernel_low_water)
+		return;
+	share->kernel_low_water = (int)want;
+	sys_setsockopt_int(fd, SOL_SOCKET, SO_RCVLOWAT, (int)want);
+}
+
+static int set_low_water(struct conn *conn, int fd, const void *value, socklen_t len)
 {
 	int low_water;
 
 	if (len < sizeof(low_water))
 		return -EINVAL;
+	if (!memory_is_there(value, sizeof(low_water), false))
+		return -EFAULT;
 	memcpy(&low_water, value, sizeof(low_water));
-	atomic_store(&conn->share->low_water, low_water > 0   ? low_water
-					      : low_water < 0 ? INT32_MAX
-							      : 1);
+	if (low_water < 0)
+		low_water = INT32_MAX;
+	atomic_store(&conn->share->low_water, low_water > 0 ? low_water : 1);
+	conn_sync_low_water(conn, fd, false);
 	return 0;
 }
 
@@ -127,29 +171,90 @@ static void note_linger(struct conn *conn, const void *value, socklen_t len)
 {
 	struct linger linger;
 
-	if (len < sizeof(linger))
+	if (len < sizeof(linger) || !memory_is_there(value, sizeof(linger), false))
 		return;
 	memcpy(&linger, value, sizeof(linger));
 	conn->share->abortive = linger.l_onoff != 0 && linger.l_linger == 0;
 }
 
+/* Set before there was a connection, or on the socket that listened. */
+void conn_take_over_options(struct conn *conn, int fd)
+{
+	struct linger linger = { 0 };
+	socklen_t len = sizeof(linger);
+	int saved = errno, low_water = sys_getsockopt_int(fd, SOL_SOCKET, SO_RCVLOWAT);
+
+	if (low_water > 1) {
+		atomic_store(&conn->share->low_water, low_water);
+		conn->share->kernel_low_water = low_water;
+		conn_sync_low_water(conn, fd, true);
+	}
+	/* It would move what the library itself peeks at. */
+	if (sys_getsockopt_int(fd, SOL_SOCKET, SO_PEEK_OFF) >= 0)
+		sys_setsockopt_int(fd, SOL_SOCKET, SO_PEEK_OFF, -1);
+	/* connect() would wait for the first data, which here is what it waits to send. */
+	if (conn->role == TLS_CLIENT &&
+		sys_getsockopt_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT) > 0)
+		sys_setsockopt_int(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0);
+	if (libc.getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0)
+		note_linger(conn, &linger, len);
+	errno = saved;
+}
+
 int conn_setsockopt(
 	struct conn *conn, int fd, int level, int name, const void *value, socklen_t len)
 {
-	(void)fd;
 	/* The kernel's own TLS, plaintext counts and zero copies are of the ciphertext: programs
 	 * fall back when they are refused. */
 	if (level == SOL_TLS || (level == IPPROTO_TCP && (name == TCP_ULP || name == TCP_INQ)))
 		return -ENOPROTOOPT;
 	if (level != SOL_SOCKET || value == NULL)
 		return 1;
-	if (name == SO_ZEROCOPY)
+	/* As on kernels that have them for other sockets only. */
+	if (name == SO_ZEROCOPY || name == SO_PEEK_OFF)
 		return -EOPNOTSUPP;
 	if (name == SO_RCVLOWAT)
-		return set_low_water(conn, value, len);
+		return set_low_water(conn, fd, value, len);
 	if (name == SO_LINGER)
 		note_linger(conn, value, len);
 	return 1;
+}
+
+/* Sealed bytes that take `len` on the wire hold no more plaintext than this, and at least one. */
+static uint64_t most_plaintext(const struct share *share, uint64_t len)
+{
+	uint64_t overhead = record_overhead(&share->send_key);
+	uint64_t headers = (len / (RECORD_MAX_PLAINTEXT + overhead) + 1) * overhead;
+
+	return len > headers ? len - headers : len > 0;
+}
+
+/*
+ * The kernel counts sealed bytes and does not say of which records. What can be said of plaintext:
+ * none of it is left if nothing is; never more than was sent; and what was acknowledged once stays
+ * so.
+ */
+int conn_unsent_bytes(struct conn *conn, int fd, unsigned long request)
+{
+	struct share *share = conn->share;
+	int saved = errno, queued = 0, r = libc.ioctl(fd, request, &queued);
+	uint64_t early = atomic_load(&conn->early_len), sent, acked, left;
+
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	if (r < 0)
+		return r;
+	sent = atomic_load(&share->bytes_out) + early;
+	acked = atomic_load(&share->bytes_acked);
+	left = most_plaintext(share, (uint64_t)queued + share->tail.len) + early;
+	if (acked > sent)
+		acked = sent;
+	if (left >= sent - acked)
+		left = sent - acked;
+	else if (request == SIOCOUTQ)
+		atomic_store(&share->bytes_acked, sent - left);
+	return (int)left;
 }
 
 int conn_getpeername(struct conn *conn)

@@ -9,6 +9,7 @@
 #include "conn/outlet.h"
 
 #include "conn/internal.h"
+#include "conn/memory.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,8 +32,10 @@ struct flight {
 void outgoing_init(struct outgoing *out, const struct iovec *iov, size_t count)
 {
 	*out = (struct outgoing){ .iov = iov, .count = count };
-	for (size_t i = 0; i < count; i++)
-		out->total += iov[i].iov_len;
+	for (size_t i = 0; i < count && out->total < OUTGOING_MOST; i++)
+		out->total += iov[i].iov_len < OUTGOING_MOST ? iov[i].iov_len : OUTGOING_MOST;
+	if (out->total > OUTGOING_MOST)
+		out->total = OUTGOING_MOST;
 }
 
 uint8_t outgoing_byte(const struct outgoing *out, size_t offset)
@@ -43,6 +46,14 @@ uint8_t outgoing_byte(const struct outgoing *out, size_t offset)
 		offset -= out->iov[i].iov_len;
 	}
 	return 0;
+}
+
+bool outgoing_is_there(const struct outgoing *out)
+{
+	size_t left = out->total - out->done, most = FLIGHT_RECORDS * RECORD_MAX_PLAINTEXT;
+
+	return memory_parts_are_there(
+		out->iov, out->count, out->done, left < most ? left : most, false);
 }
 
 int outlet_lock(struct conn *conn)
@@ -195,9 +206,12 @@ static int send_flights(struct conn *conn, int fd, struct outgoing *out, int fla
 
 	while (out->done < out->total) {
 		struct flight flight;
-		int r = seal_flight(share, out, sealed, &flight);
 		ssize_t n = 0;
+		int r;
 
+		if (!outgoing_is_there(out))
+			return -EFAULT;
+		r = seal_flight(share, out, sealed, &flight);
 		if (r == 0)
 			n = sys_send(fd, sealed, flight.len, (flags & MSG_MORE) | MSG_DONTWAIT);
 		if (r < 0 || n < 0) {

@@ -18,6 +18,9 @@
 struct conn;
 struct share;
 
+/* All that one call may send at most, whatever it asks for (write(2)). */
+#define OUTGOING_MOST 0x7ffff000U
+
 /* What one call of the program sends, and how far it has come. */
 struct outgoing {
 	const struct iovec *iov;
@@ -29,6 +32,8 @@ struct outgoing {
 };
 
 void outgoing_init(struct outgoing *out, const struct iovec *iov, size_t count);
+/* Whether the program's buffers are memory, as far as the next records go (EFAULT). */
+bool outgoing_is_there(const struct outgoing *out);
 /* The byte of the program's buffers at `offset`. */
 uint8_t outgoing_byte(const struct outgoing *out, size_t offset);
 

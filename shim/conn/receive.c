@@ -15,6 +15,8 @@
 #include <poll.h>
 #include <string.h>
 
+#define LOOK_MOST_US 64000
+
 static int lock_for_receive(struct conn *conn)
 {
 	int r = share_lock(&conn->share->receive_lock);
@@ -46,19 +48,36 @@ static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 		r = (flags & MSG_PEEK) != 0 ? intake_peek(&in, sink) : intake_fill(&in, sink);
 	scratch_put(in.scratch);
 	share_unlock(&conn->share->receive_lock);
+	conn_sync_low_water(conn, fd, false);
 	return r;
 }
 
-/* A read of the kernel's own: it knows which handlers have it restarted, and SO_RCVTIMEO. */
-static int wait_by_peek(int fd)
+/* What bounds the waits of one call: SO_RCVTIMEO is for all of it. */
+struct patience {
+	uint64_t deadline_us; /* monotonic; 0: none */
+	uint64_t look_us;
+	bool begun;
+};
+
+static void begin_waiting(struct patience *patience, int fd)
+{
+	if (patience->begun)
+		return;
+	patience->begun = true;
+	patience->deadline_us = sys_deadline_us(fd, SO_RCVTIMEO);
+	patience->look_us = DRIVER_LOOK_FIRST_US;
+}
+
+/* A read of the kernel's own, for the first `len` bytes: it knows which handlers have it restarted.
+ */
+static int wait_by_peek(int fd, size_t len)
 {
 	int saved = errno;
 	struct guard guard;
-	uint8_t byte;
 	ssize_t n;
 
 	guard_suspend(&guard, true);
-	n = libc.recv(fd, &byte, 1, MSG_PEEK);
+	n = libc.recv(fd, NULL, len, MSG_PEEK | MSG_TRUNC | MSG_WAITALL);
 	guard_resume(&guard);
 	if (n < 0)
 		n = -errno;
@@ -70,15 +89,17 @@ static int wait_by_peek(int fd)
  * As the kernel waits in a read. 0: look again; -ESTALE: it has become another's number; 1: it has,
  * but what was here has ended; or -errno. A handler of any kind ends a read that has something.
  */
-static int wait_readable(struct conn **held, int fd, bool has_some)
+static int wait_readable(struct conn **held, int fd, bool has_some, struct patience *patience)
 {
 	struct conn_mark mark = conn_mark(*held);
-	uint64_t deadline_us;
 	int r;
 
-	if (!has_some && (!driver_active() || (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0)) {
+	begin_waiting(patience, fd);
+	conn_sync_low_water(*held, fd, true);
+	if (!has_some && patience->deadline_us == 0 &&
+		(!driver_active() || (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0)) {
 		conn_unref(*held);
-		r = wait_by_peek(fd);
+		r = wait_by_peek(fd, 1);
 		*held = conn_regain(mark);
 		if (*held != NULL && table_has(fd, *held))
 			return r < 0 ? r : 0;
@@ -86,11 +107,44 @@ static int wait_readable(struct conn **held, int fd, bool has_some)
 	}
 	/* Somebody's handshake may have to go on for this wait to end: perhaps the peer's, in this
 	 * very thread. */
-	deadline_us = sys_deadline_us(fd, SO_RCVTIMEO);
-	r = driver_wait(held, fd, POLLIN, deadline_us, NULL);
+	r = driver_wait(held, fd, POLLIN, patience->deadline_us, NULL);
 	if (r == -ERESTART)
-		r = has_some || deadline_us != 0 ? -EINTR : 0;
+		r = has_some || patience->deadline_us != 0 ? -EINTR : 0;
 	return r;
+}
+
+/* What stays in the kernel says "readable" all the time: so the wait looks now and then. */
+static int look_again(struct conn **held, int fd, struct patience *patience)
+{
+	struct pollfd end = { .fd = fd, .events = POLLRDHUP };
+	const struct timespec none = { 0 };
+	uint64_t now = sys_monotonic_us();
+	int r;
+
+	if (sys_poll(&end, 1, &none, NULL) != 0 ||
+		(patience->deadline_us != 0 && patience->deadline_us <= now))
+		return -EAGAIN;
+	r = driver_wait(held, fd, POLLRDHUP, now + patience->look_us, NULL);
+	if (patience->look_us < LOOK_MOST_US)
+		patience->look_us *= 2;
+	return r == -EAGAIN ? 0 : r == -ERESTART ? -EINTR : r;
+}
+
+/* The same for more than is there already, which MSG_PEEK leaves in the kernel. */
+static int wait_behind(struct conn **held, int fd, struct patience *patience)
+{
+	struct conn_mark mark = conn_mark(*held);
+	int queued = sys_queued(fd), r;
+
+	begin_waiting(patience, fd);
+	if (driver_active())
+		return look_again(held, fd, patience);
+	conn_unref(*held);
+	r = wait_by_peek(fd, (size_t)queued + 1);
+	*held = conn_regain(mark);
+	if (*held == NULL || !table_has(fd, *held))
+		return -ESTALE;
+	return r > queued ? 0 : r < 0 ? r : -EAGAIN;
 }
 
 static bool must_not_wait(struct conn *conn, int fd, int flags)
@@ -115,7 +169,7 @@ static size_t enough(const struct conn *conn, const struct sink *sink, int flags
 	size_t low_water =
 		(size_t)atomic_load_explicit(&conn->share->low_water, memory_order_relaxed);
 
-	if ((flags & MSG_WAITALL) != 0 && (flags & MSG_PEEK) == 0)
+	if ((flags & MSG_WAITALL) != 0)
 		return sink->total;
 	return low_water < sink->total ? low_water : sink->total;
 }
@@ -126,7 +180,8 @@ static bool is_end_of_wait(int error)
 }
 
 /* 0: `sink` has all there is for now; else how the call ends. */
-static int receive_open(struct conn **held, int fd, struct sink *sink, int flags)
+static int receive_open(
+	struct conn **held, int fd, struct sink *sink, int flags, struct patience *patience)
 {
 	const struct sink empty = *sink;
 
@@ -135,14 +190,16 @@ static int receive_open(struct conn **held, int fd, struct sink *sink, int flags
 
 		if (conn_state(*held) == CONN_FAILED)
 			return sink->done > 0 ? 0 : (int)failed(*held);
-		if (r == 1 || (r == 0 && sink->done > 0) ||
-			(sink->done > 0 && sink->done >= enough(*held, sink, flags)))
+		if (r == 1 || (sink->done > 0 && sink->done >= enough(*held, sink, flags)))
 			return 0;
 		if (r < 0 && r != -EAGAIN)
 			return r;
 		if (must_not_wait(*held, fd, flags))
 			return -EAGAIN;
-		r = wait_readable(held, fd, sink->done > 0);
+		if ((flags & MSG_PEEK) != 0 && sink->done > 0)
+			r = wait_behind(held, fd, patience);
+		else
+			r = wait_readable(held, fd, sink->done > 0, patience);
 		if (r == 1)
 			return 0;
 		if (r < 0 && *held != NULL && !is_end_of_wait(r))
@@ -154,14 +211,14 @@ static int receive_open(struct conn **held, int fd, struct sink *sink, int flags
 	}
 }
 
-static ssize_t receive_some(
-	struct conn **held, int fd, const struct iovec *iov, size_t count, int flags)
+static ssize_t receive_some(struct conn **held, int fd, const struct iovec *iov, size_t count,
+	int flags, struct patience *patience)
 {
 	struct sink sink;
 	int r;
 
 	sink_init(&sink, iov, count, flags);
-	r = receive_open(held, fd, &sink, flags);
+	r = receive_open(held, fd, &sink, flags, patience);
 	if (sink.done > 0)
 		return (ssize_t)sink.done;
 	return r == -ESTALE ? CONN_AGAIN : r;
@@ -177,6 +234,7 @@ static void start_if_deferred(struct conn *conn)
 
 static ssize_t receive(struct conn **held, int fd, const struct iovec *iov, size_t count, int flags)
 {
+	struct patience patience = { 0 };
 	struct iovec nothing;
 	uint8_t byte;
 	ssize_t n;
@@ -199,10 +257,10 @@ static ssize_t receive(struct conn **held, int fd, const struct iovec *iov, size
 		return CONN_AGAIN;
 	for (size_t i = 0; i < count; i++)
 		if (iov[i].iov_len > 0)
-			return receive_some(held, fd, iov, count, flags);
+			return receive_some(held, fd, iov, count, flags, &patience);
 	/* recv() of nothing waits for something to be there, and takes nothing. */
 	nothing = (struct iovec){ .iov_base = &byte, .iov_len = 1 };
-	n = receive_some(held, fd, &nothing, 1, flags | MSG_PEEK);
+	n = receive_some(held, fd, &nothing, 1, flags | MSG_PEEK, &patience);
 	return n > 0 ? 0 : n;
 }
 
@@ -228,6 +286,7 @@ int conn_settle(struct conn *conn, int fd)
 	r = share->plaintext.len > 0 || share->eof || r != -EAGAIN;
 	scratch_put(in.scratch);
 	share_unlock(&share->receive_lock);
+	conn_sync_low_water(conn, fd, false);
 	return r;
 }
 

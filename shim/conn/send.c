@@ -225,6 +225,13 @@ static ssize_t transmit(
 
 	if ((flags & MSG_OOB) != 0)
 		return -EOPNOTSUPP;
+	/* Asked for before there was a connection: programs then send without (MSG_ZEROCOPY,
+	 * Documentation/networking/msg_zerocopy.rst). */
+	if ((flags & MSG_ZEROCOPY) != 0 && sys_getsockopt_int(fd, SOL_SOCKET, SO_ZEROCOPY) > 0)
+		return -ENOBUFS;
+	outgoing_init(&out, iov, count);
+	if (!outgoing_is_there(&out))
+		return -EFAULT;
 	if (conn_state(*held) != CONN_OPEN) {
 		n = get_ready(held, fd, iov, count, flags);
 		if (n != 0)
@@ -238,7 +245,6 @@ static ssize_t transmit(
 	if (atomic_load_explicit(&share->relays_begun, memory_order_relaxed) !=
 		atomic_load_explicit(&(*held)->relays_seen, memory_order_relaxed))
 		let_relays_go_first(*held);
-	outgoing_init(&out, iov, count);
 	r = send_open(held, fd, &out, flags);
 	if (*held == NULL || r == -ESTALE)
 		return out.done > 0 ? (ssize_t)out.done : r;

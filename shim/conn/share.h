@@ -26,8 +26,8 @@ enum conn_state {
 };
 
 #define SHARE_HOLDERS 8
-/* Two records and a header: what MSG_PEEK may need to look over a record's edge. A multiple of the
- * page. */
+/* Two records: what is sent early, sealed, or what a call that waits leaves parked. A multiple of
+ * the page. */
 #define SHARE_BUFFER_LEN 36864
 #define SHARE_NO_BUFFER 0
 
@@ -53,6 +53,7 @@ struct share {
 	uint64_t created_us; /* monotonic */
 	_Atomic uint64_t bytes_in, bytes_out;
 	_Atomic int send_error; /* errno for the next call that sends; 0: none */
+	_Atomic uint64_t bytes_acked; /* of bytes_out: at least so many, as was told */
 
 	pthread_mutex_t receive_lock; /* robust, shared; guards what follows */
 	struct record_key receive_key;
@@ -68,6 +69,7 @@ struct share {
 	uint8_t message_len;
 	uint32_t control_count; /* control records in a row, against floods */
 	_Atomic int low_water;  /* the program's SO_RCVLOWAT, of plaintext */
+	int kernel_low_water;   /* ... and what the kernel has for it */
 	int alert_received;     /* -1: none */
 
 	pthread_mutex_t send_lock; /* robust, shared; guards what follows. Taken after receive_lock
