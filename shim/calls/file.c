@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Files, pipes and streams that meet a protected connection. What the kernel would do between two
- * descriptors would carry ciphertext or leak plaintext, so it is done here, or refused in a way
- * that makes programs fall back to read and write.
+ * Streams and printing on a protected connection. Those of libc go to the kernel from inside libc,
+ * where no preload sees it; these come back through us.
  */
 #include "calls/border.h"
 
@@ -12,35 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-SEAM_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
-{
-	ssize_t n;
-
-	if (is_mapped(in))
-		return errno_return(-EINVAL);
-	do {
-		struct conn *conn = mapped_get(out);
-
-		if (conn == NULL)
-			return libc.sendfile(out, in, offset, count);
-		n = conn_sendfile(conn, out, in, offset, count);
-	} while (n == CONN_AGAIN);
-	return errno_return_sent(n, 0);
-}
-SEAM_ALIAS(sendfile64, sendfile);
-
-/* EINVAL is what splice(2) says of a descriptor that cannot: programs have a path for it. */
-SEAM_EXPORT ssize_t splice(
-	int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned flags)
-{
-	if (is_mapped(in) || is_mapped(out))
-		return errno_return(-EINVAL);
-	return libc.splice(in, in_offset, out, out_offset, len, flags);
-}
-
-/* --- Streams. Those of libc go to the kernel from inside libc, where no preload sees it; these
- * come back through us. */
 
 static ssize_t stream_read(void *cookie, char *buf, size_t len)
 {

@@ -55,6 +55,13 @@ ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t cou
 /* Waits too, and takes over. From a file's offset, or its position if offset is NULL. */
 ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t len);
 
+/* What a blocking send waits for; takes over. 0: look again; -EAGAIN: SO_SNDTIMEO has passed; or
+ * -EINTR, CONN_AGAIN, or why there is no connection. */
+int conn_wait_writable(struct conn *conn, int fd, bool has_some);
+/* A descriptor that is not a connection, with those on their way driven meanwhile. 0: look again;
+ * or -EINTR. */
+int conn_wait_beside(int fd, short events);
+
 int conn_shutdown(struct conn *conn, int fd, int how);
 
 /* close(): takes the descriptor away and closes it. Only for descriptors of ours. */
@@ -83,7 +90,8 @@ int conn_readable_bytes(struct conn *conn, int fd);
  * call had something else to report. */
 void conn_repeat_error(struct conn *conn);
 
-/* SIOCOUTQ, SIOCOUTQNSD: of what was sent, the bytes of plaintext that may still be on their way. */
+/* SIOCOUTQ, SIOCOUTQNSD: of what was sent, the bytes of plaintext that may still be on their way.
+ */
 int conn_unsent_bytes(struct conn *conn, int fd, unsigned long request);
 
 /* 1: the answer is libc's. */

@@ -336,6 +336,24 @@ int driver_wait(struct conn **held, int fd, short events, uint64_t deadline_us, 
 	return sys_monotonic_us() >= deadline_us ? -EAGAIN : 0;
 }
 
+int conn_wait_beside(int fd, short events)
+{
+	struct timespec left;
+	struct batch batch;
+	int r;
+
+	guard_enter();
+	batch_init(&batch);
+	batch_add(&batch, fd, events, NULL);
+	batch_add_list(&batch, false);
+	r = interruptible_poll(&batch, batch_time_left(&batch, BATCH_FOR_EVER, &left));
+	if (r >= 0)
+		batch_step(&batch, 1);
+	batch_clear(&batch);
+	guard_leave();
+	return r < 0 && r != -ERESTART ? r : 0;
+}
+
 /* The program waits to hear from a peer that is silent until we speak: the protocol is not its own
  * TLS. */
 void driver_start_if_deferred(struct conn *conn, short events)

@@ -216,7 +216,17 @@ int conn_send_close_notify(struct conn *conn, int fd);
 /* RFC 8446 4.6.3, with the send lock held. 0 or -errno. */
 int conn_key_update_locked(struct share *share, int fd);
 
+/* As conn_send(), but nothing is waited for or taken over. */
+ssize_t conn_send_now(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags);
+
 /* --- receive.c */
+/*
+ * What is there to read, at most `len` bytes of it at `data`, goes to `give`, which says how many
+ * it takes; those are then read. Nothing is waited for, and give() must not wait either. What
+ * give() returned; 0: there is nothing to read, or only the end; or -errno.
+ */
+ssize_t conn_receive_into(struct conn *conn, int fd, uint8_t *data, size_t len,
+	ssize_t (*give)(void *arg, uint8_t *data, size_t len), void *arg);
 /* Takes control records that come first out of the way. 1: a read would give data, or the end; 0:
  * it would wait. */
 int conn_settle(struct conn *conn, int fd);

@@ -272,6 +272,45 @@ ssize_t conn_receive(struct conn *conn, int fd, const struct iovec *iov, size_t 
 	return n;
 }
 
+static ssize_t give_away(struct intake *in, uint8_t *data, size_t len,
+	ssize_t (*give)(void *arg, uint8_t *data, size_t len), void *arg)
+{
+	const struct iovec room = { .iov_base = data, .iov_len = len };
+	struct sink sink;
+	ssize_t n;
+	int r;
+
+	sink_init(&sink, &room, 1, 0);
+	r = intake_peek(in, &sink);
+	if (sink.done == 0)
+		return r < 0 && r != -EAGAIN ? r : 0;
+	n = give(arg, data, sink.done);
+	if (n <= 0)
+		return n;
+	sink_init(&sink, &(const struct iovec){ .iov_len = (size_t)n }, 1, MSG_TRUNC);
+	intake_fill(in, &sink);
+	return n;
+}
+
+ssize_t conn_receive_into(struct conn *conn, int fd, uint8_t *data, size_t len,
+	ssize_t (*give)(void *arg, uint8_t *data, size_t len), void *arg)
+{
+	struct intake in = { .conn = conn, .share = conn->share, .fd = fd };
+	ssize_t n;
+
+	if (conn_state(conn) != CONN_OPEN)
+		return 0;
+	n = lock_for_receive(conn);
+	if (n < 0)
+		return n;
+	in.scratch = scratch_get();
+	n = in.scratch != NULL ? give_away(&in, data, len, give, arg) : -ENOBUFS;
+	scratch_put(in.scratch);
+	share_unlock(&conn->share->receive_lock);
+	conn_sync_low_water(conn, fd, false);
+	return n;
+}
+
 int conn_settle(struct conn *conn, int fd)
 {
 	struct share *share = conn->share;

@@ -364,3 +364,22 @@ ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t l
 		lseek(in, at + n, SEEK_SET);
 	return n;
 }
+
+/* --- Pieces, for who moves data between descriptors */
+
+ssize_t conn_send_now(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags)
+{
+	return transmit(&conn, fd, iov, count, flags | MSG_DONTWAIT);
+}
+
+int conn_wait_writable(struct conn *conn, int fd, bool has_some)
+{
+	int r;
+
+	if (conn_state(conn) == CONN_OPEN)
+		r = wait_writable(&conn, fd, sys_deadline_us(fd, SO_SNDTIMEO), has_some);
+	else
+		r = conn_establish_wait(&conn, fd, 0, SO_SNDTIMEO);
+	conn_put_held(conn);
+	return r == -ESTALE ? CONN_AGAIN : r;
+}
