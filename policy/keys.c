@@ -191,7 +191,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "audit_dir", .where = KEY_GLOBAL, .parse = parse_path, .allowed = "a directory", .print = print_string, FIELD(global.audit_dir) },
 	{ .name = "locked", .where = KEY_GLOBAL, .parse = parse_bool, .choices = choices_bool, .print = print_bool, FIELD(global.locked) },
 	{ .name = "cover_children", .where = KEY_GLOBAL, .parse = parse_bool, .choices = choices_bool, .print = print_bool, FIELD(global.cover_children) },
-	{ .name = "strict", .where = KEY_GLOBAL, .parse = parse_bool, .choices = choices_only_no, .print = print_bool, FIELD(global.strict) },
+	{ .name = "strict", .where = KEY_GLOBAL, .parse = parse_bool, .choices = choices_bool, .print = print_bool, FIELD(global.strict) },
 	{ .name = "include", .where = KEY_GLOBAL, .parse = parse_name, .allowed = "a file, or a pattern of files", .repeats = true, FIELD(include) },
 
 	/* what a rule asks for */

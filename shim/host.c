@@ -9,6 +9,7 @@
 #include "audit/writer.h"
 #include "guard.h"
 #include "notice.h"
+#include "strict.h"
 #include "variables.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@
 
 #define GROUPS_MOST 256
 #define TLS_WHY_LEN 256
+#define STRICT_WHY_LEN 256
 
 enum host_status { HOST_UNKNOWN, HOST_READY, HOST_DISABLED, HOST_REFUSES };
 
@@ -154,6 +156,19 @@ static bool make_room_for_contexts(void)
 	return true;
 }
 
+/* What cannot be enforced is as bad as what cannot be loaded. */
+static int enforce_strict(void)
+{
+	char why[STRICT_WHY_LEN];
+	int r = strict_enforce(why, sizeof(why));
+
+	if (r < 0) {
+		snprintf(refusal, sizeof(refusal), "strict = yes: %s", why);
+		notice("%s, and the policy says 'strict = yes', so no TCP connection is made", why);
+	}
+	return r;
+}
+
 static enum host_status set_up(void)
 {
 	const char *disable = variable_get("SEAMTLS_DISABLE");
@@ -170,6 +185,8 @@ static enum host_status set_up(void)
 		(policy != NULL ? !policy->global.locked : access(policy_locked_path(), F_OK) != 0))
 		return HOST_DISABLED;
 	audited = choose_audit_dir(audit_dir, sizeof(audit_dir));
+	if (r >= 0 && policy->global.strict)
+		r = enforce_strict();
 	if (r < 0 || !make_room_for_contexts())
 		return HOST_REFUSES;
 	notice_debug(1, "policy: %s, %zu rules", policy->source, policy->rule_count);
@@ -196,6 +213,22 @@ static int host_status(void)
 	guard_unlock(&host_lock);
 	errno = saved;
 	return now;
+}
+
+void host_begin(void)
+{
+	const char *setting = variable_get("SEAMTLS_POLICY");
+	bool mentioned = strict_is_mentioned(policy_locked_path());
+	char why[STRICT_WHY_LEN], *path = NULL;
+	int saved = errno;
+
+	if (!mentioned && setting != NULL && policy_find(setting, &path) == 0)
+		mentioned = strict_is_mentioned(path);
+	free(path);
+	/* A policy that does not load cannot say what it would have said. */
+	if (mentioned && host_status() == HOST_REFUSES)
+		strict_enforce(why, sizeof(why));
+	errno = saved;
 }
 
 const struct policy *host_policy(void)
@@ -286,7 +319,7 @@ static void tell_policy(void)
 	if (atomic_exchange(&told, true))
 		return;
 	audit_event_init(&event, AUDIT_POLICY);
-	if (policy != NULL)
+	if (host_status() == HOST_READY)
 		snprintf(reason, sizeof(reason), "loaded %s, %zu rules", policy->source,
 			policy->rule_count);
 	else

@@ -20,6 +20,10 @@
 const struct policy *host_policy(void);
 bool host_refuses(void);
 
+/* Before the program's own code: a policy that may say `strict` is loaded, any other is left for
+ * later. */
+void host_begin(void);
+
 /* Decides over a connection, or what listens there; fills in what the host program is. */
 void host_decide(struct policy_query *query, struct policy_decision *out);
 bool host_listener_matters(struct policy_query *query, const struct policy_rule **rule);

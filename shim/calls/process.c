@@ -53,6 +53,7 @@ int __libc_start_main(main_function *program, int argc, char **argv, void (*init
 		void *);
 
 	libc_find(&real, "__libc_start_main");
+	host_begin();
 	conn_inherit();
 	return real(program, argc, argv, init, fini, loader_fini, stack_end);
 }

@@ -79,7 +79,7 @@ static const struct {
 	{ OUT "tickets = 1\n", 4, "tickets", "this rule is for outbound ones" },
 	{ IN "tickets = 1\n", 5, "tickets", "not supported by this build" },
 	{ IN "tickets = x\n", 5, "tickets", "found 'x', allowed: 0" },
-	{ "[global]\nstrict = yes\n", 2, "strict", "not supported by this build" },
+	{ "[global]\nstrict = maybe\n", 2, "strict", "found 'maybe', allowed: no, yes" },
 	{ OUT "cert = pkcs11:token=x\n", 4, "cert", "PKCS#11 is not supported by this build" },
 	{ OUT "cert = a.P12\n", 4, "cert", "PKCS#12 is not supported by this build" },
 	/* choices */
