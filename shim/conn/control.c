@@ -83,20 +83,6 @@ int conn_key_update_locked(struct share *share, int fd)
 	return record_key_update(&share->send_key);
 }
 
-/* The peer has asked for it; if it cannot be now, before the next data. */
-static void answer_key_update(struct conn *conn, int fd)
-{
-	struct share *share = conn->share;
-
-	if (outlet_lock(conn) < 0) {
-		share->key_update_due = true;
-		return;
-	}
-	if (!share->send_closed && conn_key_update_locked(share, fd) < 0)
-		share->key_update_due = true;
-	share_unlock(&share->send_lock);
-}
-
 /* --- The peer's */
 
 static int refuse(struct conn *conn, int fd, int alert, const char *reason)
@@ -189,8 +175,10 @@ static int take_key_update(struct conn *conn, int fd, size_t left)
 		return refuse(
 			conn, fd, ALERT_ILLEGAL_PARAMETER, "the peer sent a malformed KeyUpdate");
 	record_key_update(&share->receive_key);
+	/* The answer goes before the next data, as it must, and not now: a peer who has closed
+	 * after asking would reset the connection. */
 	if (answer)
-		answer_key_update(conn, fd);
+		atomic_store(&share->key_update_due, true);
 	return 0;
 }
 

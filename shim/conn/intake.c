@@ -127,8 +127,8 @@ static int nothing_came(struct intake *in, int result)
 	return conn_control_broken(in->conn, in->fd, result);
 }
 
-/* More bytes behind those in the scratch. 0: all that were asked for; -EAGAIN: fewer; 1: the end;
- * or failed. */
+/* More bytes behind those in the scratch, by one call. 0: some; -EAGAIN: none; 1: the end; or
+ * failed. */
 static int take(struct intake *in, size_t ask)
 {
 	ssize_t n = ask > 0 ? sys_recv(in->fd, in->scratch + in->have, ask, MSG_DONTWAIT) : 0;
@@ -138,7 +138,19 @@ static int take(struct intake *in, size_t ask)
 	if (n <= 0)
 		return nothing_came(in, (int)n);
 	in->have += (size_t)n;
-	return (size_t)n == ask ? 0 : -EAGAIN;
+	return 0;
+}
+
+/* 0: all that were asked for. */
+static int take_all(struct intake *in, size_t ask)
+{
+	size_t until = in->have + ask;
+	int r;
+
+	do
+		r = take(in, until - in->have);
+	while (r == 0 && in->have < until);
+	return r;
 }
 
 static int control(struct intake *in, enum record_type type, const uint8_t *data, size_t len)
@@ -211,7 +223,7 @@ static int park(struct intake *in, size_t record_len)
 	enum record_type type;
 	uint8_t *out;
 	ssize_t n;
-	int r = take(in, record_len - 1 - in->have);
+	int r = take_all(in, record_len - 1 - in->have);
 
 	if (r == 0) {
 		n = sys_recv(in->fd, in->scratch + in->have, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -244,7 +256,7 @@ int intake_park_next(struct intake *in)
 	int r;
 
 	load_partial(in);
-	r = in->have < RECORD_HEADER_LEN ? take(in, RECORD_HEADER_LEN - in->have) : 0;
+	r = in->have < RECORD_HEADER_LEN ? take_all(in, RECORD_HEADER_LEN - in->have) : 0;
 	if (r != 0)
 		return save_partial(in, r);
 	r = header_of(in, in->scratch, in->have, &record_len);
@@ -258,6 +270,8 @@ int intake_park_next(struct intake *in)
 static int pull(struct intake *in, struct sink *sink)
 {
 	size_t most = sink_room(sink) + record_overhead(&in->share->receive_key), record_len = 0;
+	size_t before = sink->done;
+	bool drained;
 	ssize_t used;
 	int r;
 
@@ -272,9 +286,14 @@ static int pull(struct intake *in, struct sink *sink)
 	r = take(in, most - in->have);
 	if (r < 0 && r != -EAGAIN)
 		return save_partial(in, r);
+	drained = in->have < most;
 	used = open_records(in, sink);
 	if (used < 0)
 		return (int)used;
+	/* A short count is only a sign. Where there is nothing to give for it the kernel has to say
+	 * so itself, or the error that waits behind: no edge would come for it again. */
+	if (r == 0 && drained && sink->done > before)
+		r = -EAGAIN;
 	in->have -= (size_t)used;
 	if (in->share->eof)
 		return 1;

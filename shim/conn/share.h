@@ -79,12 +79,12 @@ struct share {
 	bool owed; /* the last byte of a cut record was not reported: the next send begins with it
 		    */
 	uint8_t owed_byte;
-	pid_t owed_by;       /* whose short send that was */
-	bool send_closed;    /* close_notify is sealed */
-	bool fin_due;        /* ... and FIN follows as soon as what is parked has gone */
-	bool abortive;       /* SO_LINGER of 0 s: close() is to be a reset */
-	bool key_update_due; /* the peer asked for it */
-	int alert_sent;      /* -1: none */
+	pid_t owed_by;               /* whose short send that was */
+	bool send_closed;            /* close_notify is sealed */
+	bool fin_due;                /* ... and FIN follows as soon as what is parked has gone */
+	bool abortive;               /* SO_LINGER of 0 s: close() is to be a reset */
+	_Atomic bool key_update_due; /* the peer asked for it. Set with the receive lock */
+	int alert_sent;              /* -1: none */
 
 	uint32_t next_free; /* index in the free list */
 };
