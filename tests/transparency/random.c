@@ -4,11 +4,15 @@
  * a program of socket calls, do it and check it. Run plain it shows that the program is right; run
  * under the library, that nothing is different: each seed's line of output has to be the same.
  *
- *   random [seed=N] [count=N] [threads=1] [show=1]
+ *   random [seed=N] [count=N] [show=1] [threads=1] [simple=client|server]
+ *          [end=client|server meet=PATH [tls=1 [cert=FILE key=FILE]]]
  *
- * The ends are two processes, or two threads (threads=1). A seed's line is its number and a digest
- * of every result that does not depend on timing; show=1 prints these results. A seed that fails
- * says so on standard error, with what it did until then and how to run it again, and ends the run.
+ * The ends are two processes, two threads (threads=1), or one is played here and the other by
+ * another program that meets this one at a socket's path. A simple end does what the other cannot
+ * tell from plain calls, without the library, and speaks plain TCP or TLS by OpenSSL. A seed's line
+ * is its number and a digest of every result that does not depend on timing; show=1 prints these
+ * results. A seed that fails says so on standard error, with what it did until then and how to run
+ * it again, and ends the run.
  *
  * tests/transparency/test_random.py runs it; with SEED=N and COUNT=M in its environment, those
  * seeds: one that has failed, or a long hunt.
@@ -18,19 +22,22 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROOMS 4
 #define STEPS_MOST 8
 #define FNV_BASIS 14695981039346656037ULL
 
-struct options options = { .seed = 1, .count = 100 };
+struct options options = { .seed = 1, .count = 100, .end = -1, .simple = -1 };
 
 static int listeners[ROOMS];
 static struct sockaddr_in addresses[ROOMS];
@@ -44,7 +51,7 @@ static void begin(struct end *end, uint64_t seed)
 	end->hash = FNV_BASIS;
 	end->trace_len = 0;
 	end->out_closed = end->in_closed = false;
-	end->due = end->other_read = 0;
+	end->due = end->other_read = end->in_sent = 0;
 	end->out.start = seed * places[end->side];
 	end->in.start = seed * places[1 - end->side];
 	end->out.done = end->in.done = 0;
@@ -70,23 +77,42 @@ static void run_seed(struct end *end, uint64_t seed)
 	finish(end);
 }
 
+/* One of them: it hears of the other's digest, unless the other is simple. */
+static bool prints(const struct end *end)
+{
+	return options.simple == SERVER ? end->side == CLIENT : end->side == SERVER;
+}
+
+static void print_seed(const struct end *end, uint64_t other)
+{
+	const uint64_t both[2] = { end->side == CLIENT ? end->hash : other,
+		end->side == SERVER ? end->hash : other };
+
+	printf("%" PRIu64, end->seed);
+	for (int side = CLIENT; side <= SERVER; side++)
+		if (side == options.simple)
+			printf(" simple");
+		else
+			printf(" %016" PRIx64, both[side]);
+	printf("\n");
+}
+
 static void run_all(struct end *end)
 {
-	uint64_t other;
-
 	for (uint64_t i = 0; i < options.count; i++) {
+		uint64_t other;
+
 		run_seed(end, options.seed + i);
-		other = end->side == SERVER ? hear(end) : 0;
-		if (options.show) {
+		other = prints(end) ? hear(end) : 0;
+		if (options.show && !end->simple) {
 			printf("--- the %s\n", end->side == CLIENT ? "client" : "server");
 			fwrite(end->trace, 1, end->trace_len, stdout);
 			fflush(stdout);
 		}
-		if (end->side == CLIENT) {
+		if (prints(end))
+			print_seed(end, other);
+		else
 			tell(end, end->hash);
-			continue;
-		}
-		printf("%" PRIu64 " %016" PRIx64 " %016" PRIx64 "\n", end->seed, other, end->hash);
 	}
 }
 
@@ -126,6 +152,8 @@ static struct end *new_end(enum side side, int control)
 	end->control = control;
 	end->listeners = listeners;
 	end->addresses = addresses;
+	end->simple = options.simple == (int)side;
+	end->met_simple = options.simple == 1 - (int)side;
 	end->phase = "begin";
 	return end;
 }
@@ -167,6 +195,52 @@ static int run_processes(struct end *client, struct end *server)
 	return 0;
 }
 
+/* --- Two programs */
+
+static int meet_at(const struct sockaddr_un *path, bool first)
+{
+	struct timespec little = { 0, 10000000 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), met = -1;
+
+	if (first) {
+		if (bind(fd, (const struct sockaddr *)path, sizeof(*path)) == 0 &&
+			listen(fd, 1) == 0)
+			met = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		close(fd);
+		return met;
+	}
+	for (int looks = 0; looks < HANG_S * 100; looks++) {
+		if (connect(fd, (const struct sockaddr *)path, sizeof(*path)) == 0)
+			return fd;
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &little, NULL);
+	}
+	return -1;
+}
+
+static int run_one(void)
+{
+	struct sockaddr_un path = { .sun_family = AF_UNIX };
+	struct end *end;
+	ssize_t n;
+
+	snprintf(path.sun_path, sizeof(path.sun_path), "%s", options.meet);
+	end = new_end(options.end, meet_at(&path, options.end == options.simple));
+	if (end->control < 0)
+		return 1;
+	watch_begin(end, NULL);
+	n = options.end == SERVER ? send(end->control, addresses, sizeof(addresses), 0)
+				  : recv(end->control, addresses, sizeof(addresses), MSG_WAITALL);
+	if (n != sizeof(addresses))
+		return 1;
+	run_all(end);
+	return 0;
+}
+
+static int side_of(const char *name)
+{
+	return strcmp(name, "client") == 0 ? CLIENT : strcmp(name, "server") == 0 ? SERVER : -1;
+}
+
 static void read_arguments(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -183,9 +257,21 @@ static void read_arguments(int argc, char **argv)
 		else if (strcmp(argv[i], "count") == 0)
 			options.count = number;
 		else if (strcmp(argv[i], "show") == 0)
-			options.show = number != 0;
+			options.show = (int)number;
 		else if (strcmp(argv[i], "threads") == 0)
 			options.threads = number != 0;
+		else if (strcmp(argv[i], "end") == 0)
+			options.end = side_of(value + 1);
+		else if (strcmp(argv[i], "simple") == 0)
+			options.simple = side_of(value + 1);
+		else if (strcmp(argv[i], "meet") == 0)
+			options.meet = value + 1;
+		else if (strcmp(argv[i], "tls") == 0)
+			options.tls = number != 0;
+		else if (strcmp(argv[i], "cert") == 0)
+			options.cert = value + 1;
+		else if (strcmp(argv[i], "key") == 0)
+			options.key = value + 1;
 		else {
 			fprintf(stderr, "random: what is '%s'?\n", argv[i]);
 			exit(2);
@@ -200,8 +286,12 @@ int main(int argc, char **argv)
 	options.command = argv[0];
 	read_arguments(argc, argv);
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	signal(SIGPIPE, SIG_IGN);
 	known_begin();
-	listen_all();
+	if (options.end != CLIENT)
+		listen_all();
+	if (options.end >= 0 && options.meet != NULL)
+		return run_one();
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return 1;
 	if (options.threads)

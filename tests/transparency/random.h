@@ -62,6 +62,8 @@ struct end {
 	int fd; /* the one in use, of the aliases */
 	int alias[ALIASES];
 	unsigned aliases;
+	bool simple;     /* this end is played by random_peer.c */
+	bool met_simple; /* the other is, and speaks TLS as it likes */
 	bool nonblock;
 	bool nodelay;
 	bool waits;       /* its calls wait, and none may say EAGAIN */
@@ -72,6 +74,7 @@ struct end {
 	uint64_t due_most;   /* how much may lie unread at the other end */
 	uint64_t other_read; /* what the other end has told us */
 	uint64_t due;        /* arrived and not read */
+	uint64_t in_sent;    /* what the other end has said that it has sent */
 	bool out_closed, in_closed;
 	_Atomic bool may_be_interrupted; /* a storm of signals that restart nothing */
 
@@ -82,8 +85,13 @@ struct end {
 
 extern struct options {
 	uint64_t seed, count;
-	bool show;    /* every line that must be the same */
-	bool threads; /* both ends in one process */
+	int show;         /* 1: every line that must be the same; 2: every line */
+	bool threads;     /* both ends in one process */
+	int end;          /* only this one is played here, the other by another program; -1: both */
+	int simple;       /* the end that random_peer.c plays; -1: none */
+	const char *meet; /* where two programs meet: the path of a socket */
+	bool tls;         /* the simple end speaks TLS */
+	const char *cert, *key; /* with these */
 	const char *command;
 } options;
 
@@ -132,6 +140,16 @@ int wait_look(struct end *end, int fd, struct rng *rng, int events, int timeout_
 uint64_t arrival_of(struct end *end);
 void arrival_wait(struct end *end, uint64_t bytes);
 bool arrival_ended(struct end *end, bool reset);
+
+/* --- random_peer.c: the simple end, after the connection is there */
+void peer_begin(struct end *end);
+/* torn: the last record's end stays behind. peer_send() of nothing brings it. */
+void peer_send(struct end *end, size_t most, bool torn);
+void peer_receive(struct end *end, bool all);
+void peer_flow(struct end *end, size_t out, size_t in, bool last);
+void peer_shut(struct end *end);
+void peer_expect_end(struct end *end, bool any);
+void peer_close(struct end *end, bool reset);
 
 /* --- The program */
 void establish(struct end *end); /* random_establish.c */

@@ -111,6 +111,8 @@ void establish(struct end *end)
 		connect_to(end, &rng);
 	else
 		accept_from(end, &rng);
+	if (end->simple)
+		peer_begin(end);
 	end->alias[0] = end->fd;
 	end->aliases = 1;
 	/* Without it a turn may wait for a delayed acknowledgement. */
@@ -141,8 +143,10 @@ static void close_one(struct end *end, struct rng *rng, int fd)
 	say(end, "close: %s", outcome(r));
 }
 
-static void close_all(struct end *end, struct rng *rng)
+static void close_all(struct end *end, struct rng *rng, bool reset)
 {
+	if (end->simple && end->fd >= 0)
+		peer_close(end, reset);
 	while (end->aliases > 0)
 		close_one(end, rng, end->alias[--end->aliases]);
 	end->fd = -1;
@@ -150,8 +154,13 @@ static void close_all(struct end *end, struct rng *rng)
 
 static void half_close(struct end *end, int how)
 {
-	int r = shutdown(end->fd, how);
+	int r;
 
+	if (end->simple) {
+		peer_shut(end);
+		return;
+	}
+	r = shutdown(end->fd, how);
 	say(end, "shutdown %d: %s", how, outcome(r));
 	end->out_closed = true;
 }
@@ -160,8 +169,11 @@ static void half_close(struct end *end, int how)
 static void send_after_end(struct end *end, struct rng *rng)
 {
 	int before = broken_pipes, flags = rng_one_in(rng, 2) ? MSG_NOSIGNAL : 0;
-	ssize_t n = send(end->fd, "x", 1, flags);
+	ssize_t n;
 
+	if (end->simple)
+		return;
+	n = send(end->fd, "x", 1, flags);
 	say(end, "send after the end: %zd %s", n, outcome(n));
 	if (!options.threads)
 		say(end, "broken pipes: %d", broken_pipes - before);
@@ -169,6 +181,10 @@ static void send_after_end(struct end *end, struct rng *rng)
 
 static void told_of_end(struct end *end, struct rng *rng)
 {
+	if (end->simple) {
+		peer_expect_end(end, false);
+		return;
+	}
 	arrival_ended(end, false);
 	end->in_closed = true;
 	turn_look(end, rng);
@@ -203,7 +219,7 @@ static void end_by_halves(struct end *end, bool first, struct rng *common, struc
 		if (rng_one_in(rng, 2))
 			half_close(end, SHUT_WR);
 		else
-			close_all(end, rng);
+			close_all(end, rng, false);
 		tell(end, 1);
 	}
 }
@@ -233,12 +249,16 @@ static void end_by_close(struct end *end, bool first, bool unread, struct rng *r
 	if (first) {
 		if (!unread)
 			turn_drain(end, rng);
-		close_all(end, rng);
+		close_all(end, rng, false);
 		tell(end, 1);
 	} else {
 		hear(end);
 		if (!unread) {
 			told_of_end(end, rng);
+			return;
+		}
+		if (end->simple) {
+			peer_expect_end(end, true);
 			return;
 		}
 		arrival_ended(end, false);
@@ -249,6 +269,10 @@ static void end_by_close(struct end *end, bool first, bool unread, struct rng *r
 
 static void told_of_reset(struct end *end, struct rng *rng)
 {
+	if (end->simple) {
+		peer_expect_end(end, true);
+		return;
+	}
 	arrival_ended(end, true);
 	if (rng_one_in(rng, 2))
 		say(end, "all: %x",
@@ -273,7 +297,7 @@ static void end_by_reset(struct end *end, bool first, struct rng *rng)
 	if (first) {
 		must(end, setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0,
 			"SO_LINGER");
-		close_all(end, rng);
+		close_all(end, rng, true);
 		tell(end, 1);
 	} else {
 		hear(end);
@@ -285,14 +309,14 @@ static void end_by_reset(struct end *end, bool first, struct rng *rng)
 static void end_deaf(struct end *end, bool first, struct rng *rng)
 {
 	if (first) {
-		int r = shutdown(end->fd, SHUT_RD);
+		int r = end->simple ? 0 : shutdown(end->fd, SHUT_RD);
 
 		say(end, "shutdown 0: %s", outcome(r));
 		end->in_closed = true;
 		turn_look(end, rng);
 		turn_drain(end, rng);
 		turn_to(end, true, MOST, true);
-		close_all(end, rng);
+		close_all(end, rng, false);
 		tell(end, 1);
 	} else {
 		turn_to(end, false, MOST, true);
@@ -306,7 +330,7 @@ void finish(struct end *end)
 	struct rng common = rng_of(end->seed, end->step, 7),
 		   rng = rng_of(end->seed, end->step, end->side);
 	bool first = rng_below(&common, 2) == (size_t)end->side;
-	struct sigaction action = { .sa_handler = count_broken_pipe };
+	struct sigaction action = { .sa_handler = count_broken_pipe, .sa_flags = SA_RESTART };
 
 	sigaction(SIGPIPE, &action, NULL);
 	switch (rng_below(&common, 8)) {
@@ -316,7 +340,7 @@ void finish(struct end *end)
 		break;
 	case 1:
 		end->phase = "end by close, with bytes unread";
-		end_by_close(end, first, true, &rng);
+		end_by_close(end, first, !(first ? end->simple : end->met_simple), &rng);
 		break;
 	case 2:
 		end->phase = "end by reset";
@@ -337,5 +361,5 @@ void finish(struct end *end)
 		end_by_halves(end, first, &common, &rng);
 	}
 	meet(end);
-	close_all(end, &rng);
+	close_all(end, &rng, false);
 }

@@ -25,7 +25,9 @@
 #define FLOW_MOST 300000
 #define FLOW_TINY 6000
 #define READ_MOST 70000
-#define EMPTY_MOST 300 /* wake-ups for nothing, beside those that the bytes explain */
+#define CALLS_MOST 100          /* of the largest size */
+#define EMPTY_MOST 300          /* wake-ups for nothing, beside those that the bytes explain */
+#define EMPTY_MOST_SIMPLE 20000 /* ... or the bytes of records that come one by one */
 #define TIMEOUT_US 3000
 
 enum style {
@@ -539,7 +541,7 @@ static void run(struct flow *flow)
 static void check_wakes(const struct flow *flow, uint64_t bytes)
 {
 	note(flow->end, "woken %u times, %u of them for nothing", flow->wakes, flow->empty);
-	if (flow->empty > EMPTY_MOST + bytes / 8)
+	if (flow->empty > (flow->end->met_simple ? EMPTY_MOST_SIMPLE : EMPTY_MOST) + bytes / 8)
 		fail(flow->end, "%u of %u wake-ups were for nothing, with %" PRIu64 " bytes",
 			flow->empty, flow->wakes, bytes);
 }
@@ -557,19 +559,25 @@ void flow(struct end *end, bool last)
 	mine.style = rng_below(&mine.rng, STYLES);
 	mine.write_most = rng_size(&mine.rng, MOST);
 	mine.read_most = rng_size(&mine.rng, READ_MOST);
-	if (out / mine.write_most > 3000)
-		mine.write_most = out / 3000;
-	if (in / mine.read_most > 3000)
-		mine.read_most = in / 3000;
+	if (mine.write_most < out / CALLS_MOST)
+		mine.write_most = out / CALLS_MOST;
+	if (mine.read_most < in / CALLS_MOST)
+		mine.read_most = in / CALLS_MOST;
 	mine.out_to = end->out.done + out;
 	mine.in_to = end->in.done + end->due + in;
-	end->due = 0;
-	end->phase = style_names[mine.style];
+	end->in_sent = mine.in_to;
+	if (!end->simple)
+		end->due = 0;
+	end->phase = end->simple ? "a simple flow" : style_names[mine.style];
 	note(end, "%s: %zu out, %zu in, storm %d", end->phase, out, in, storm);
-	storm_begin(end, storm, &common);
-	run(&mine);
-	storm_end(end);
-	check_wakes(&mine, out + in);
+	if (end->simple) {
+		peer_flow(end, out, in, last);
+	} else {
+		storm_begin(end, storm, &common);
+		run(&mine);
+		storm_end(end);
+		check_wakes(&mine, out + in);
+	}
 	tell(end, end->in.done);
 	end->other_read = hear(end);
 	if (end->other_read != end->out.done)

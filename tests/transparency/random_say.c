@@ -119,7 +119,7 @@ void note(struct end *end, const char *format, ...)
 	va_list args;
 	size_t len;
 
-	if (options.show)
+	if (options.show == 1)
 		return;
 	va_start(args, format);
 	len = make_line(line, '.', format, args);

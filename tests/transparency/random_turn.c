@@ -212,16 +212,18 @@ static void send_some(struct end *end, struct rng *rng, size_t most, bool forked
 static void look(struct end *end, struct rng *rng)
 {
 	bool ready = end->due > 0 || end->in_closed;
+	struct rng once_more = rng_of(rng->state, 0, 0);
 	int got = wait_look(end, end->fd, rng, POLLIN, 0);
 	char byte;
 
 	if ((got & POLLIN) != 0 && !ready) {
-		/* DESIGN 5.2: a record that is no data. Once, and not for who would block then. */
-		if (!end->nonblock)
+		/* DESIGN 5.2: a record that is no data, or not whole. Once, and not for who would
+		 * block then, if the other end speaks as the library does. */
+		if (!end->nonblock && !end->met_simple)
 			fail(end, "readable, and a blocking read would hang");
-		if (recv(end->fd, &byte, 1, 0) >= 0 || errno != EAGAIN)
+		if (recv(end->fd, &byte, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN)
 			fail(end, "something comes from nothing");
-		got = wait_look(end, end->fd, rng, POLLIN, 0);
+		got = wait_look(end, end->fd, &once_more, POLLIN, 0);
 	}
 	say(end, "readable: %d", (got & POLLIN) != 0);
 	if (((got & POLLIN) != 0) != ready)
@@ -414,11 +416,41 @@ static void act_in_child(struct end *end, struct rng *rng, size_t most, bool act
 		fail(end, "the child ended with %x", (unsigned)status);
 }
 
+/* Something has come that is nothing yet. */
+static void turn_torn(struct end *end, struct rng *rng)
+{
+	arrival_wait(end, hear(end));
+	note(end, "part of a record has arrived");
+	look(end, rng);
+	if (rng_one_in(rng, 2))
+		ask_due(end);
+	if (end->due == 0)
+		read_once(end, rng, MOST);
+	look(end, rng);
+	tell(end, 0);
+}
+
+static void peer_turn(struct end *end, bool acting, size_t most, bool all, bool torn)
+{
+	if (!acting) {
+		peer_receive(end, all);
+		return;
+	}
+	peer_send(end, most, torn);
+	if (torn) {
+		tell(end, arrival_of(end));
+		hear(end);
+		peer_send(end, 0, false);
+	}
+}
+
 void turn_to(struct end *end, bool acting, size_t most, bool all)
 {
+	struct rng common = rng_of(end->seed, end->step, 9);
+	bool torn = (acting ? end->simple : end->met_simple) && end->due_most > 0 &&
+		    rng_one_in(&common, 4);
 	struct rng rng = rng_of(end->seed, end->step, end->side);
 	bool by_child = rng_one_in(&rng, 10) && !options.threads;
-	uint64_t sent;
 
 	if (acting) {
 		uint64_t unread = end->out.done - end->other_read;
@@ -426,18 +458,23 @@ void turn_to(struct end *end, bool acting, size_t most, bool all)
 		if (most > end->due_most - unread)
 			most = end->due_most - unread;
 	} else {
-		sent = hear(end);
+		if (torn)
+			turn_torn(end, &rng);
+		end->in_sent = hear(end);
 		arrival_wait(end, hear(end));
-		end->due = sent - end->in.done;
+		end->due = end->in_sent - end->in.done;
 		note(end, "%" PRIu64 " bytes are due", end->due);
 	}
-	if (by_child)
+	if (end->simple)
+		peer_turn(end, acting, most, all, torn);
+	else if (by_child)
 		act_in_child(end, &rng, most, acting, all);
 	else
 		act(end, &rng, most, acting, all, false);
 	if (acting) {
 		tell(end, end->out.done);
-		tell(end, arrival_of(end));
+		/* Tickets may not fit into tiny buffers. */
+		tell(end, end->due_most > 0 ? arrival_of(end) : 0);
 		end->other_read = hear(end);
 	} else {
 		tell(end, end->in.done);
@@ -455,6 +492,10 @@ void turn(struct end *end)
 
 void turn_drain(struct end *end, struct rng *rng)
 {
+	if (end->simple) {
+		peer_receive(end, true);
+		return;
+	}
 	while (end->due > 0)
 		read_once(end, rng, MOST);
 	if (end->in_closed) {
@@ -466,6 +507,8 @@ void turn_drain(struct end *end, struct rng *rng)
 
 void turn_look(struct end *end, struct rng *rng)
 {
+	if (end->simple)
+		return;
 	look(end, rng);
 	look_all(end, rng);
 }

@@ -16,9 +16,10 @@ from seam import built
 SEED = int(os.environ.get("SEED", "1"))
 COUNT = int(os.environ.get("COUNT", "400"))
 # Seeds wait for each other's bytes more than they compute.
-JOBS = 4
+JOBS = 5
 TIMEOUT_S = 120 + COUNT // 5
 LINES_SHOWN = 60
+OTHER = {"client": "server", "server": "client"}
 
 
 def parts(first, count):
@@ -27,11 +28,23 @@ def parts(first, count):
     return [(at, min(size, first + count - at)) for at in range(first, first + count, size)]
 
 
-def run_plain_or_covered(seam, policy, *args):
-    """The digests of both ends of each seed."""
+def start_both(seam, policy, seeds, *args):
+    """One program that plays both ends."""
+    return seam.start([built("tests", "transparency", "random"), *seeds, *args], policy)
+
+
+def start_one(seam, policy, seeds, simple):
+    """One that plays the end which is covered, and one that is the simple end by OpenSSL."""
     program = built("tests", "transparency", "random")
-    running = [seam.start([program, f"seed={first}", f"count={count}", *args], policy)
-               for first, count in parts(SEED, COUNT)]
+    meet = seam.make_dir("meet") / "socket"
+    common = [program, *seeds, f"simple={simple}", f"meet={meet}"]
+    seam.start([*common, f"end={simple}", f"tls={int(seam.covering)}", f"cert={seam.pki.good.cert}", f"key={seam.pki.good.key}"])
+    return seam.start([*common, f"end={OTHER[simple]}"], policy)
+
+
+def run_seeds(start):
+    """start(seeds) for some processes; the digests of each seed."""
+    running = [start([f"seed={first}", f"count={count}"]) for first, count in parts(SEED, COUNT)]
     digests = {}
     for program in running:
         assert program.wait(TIMEOUT_S) == 0, program.story()
@@ -49,25 +62,24 @@ def plain(shared):
 
     def digests(*args):
         if args not in known:
-            known[args], _ = run_plain_or_covered(shared, None, *args)
+            known[args], _ = run_seeds(lambda seeds: start_both(shared, None, seeds, *args))
         return known[args]
     return digests
 
 
-def show(seam, policy, seed, *args):
-    program = seam.run([built("tests", "transparency", "random"), f"seed={seed}", "count=1", "show=1", *args], policy)
+def lines_of(start, seed):
+    program = start([f"seed={seed}", "count=1", "show=1"])
+    assert program.wait(TIMEOUT_S) == 0, program.story()
     return program.stdout.decode(errors="replace").splitlines()
 
 
-def compare(seam, policy, plain, *args):
-    want = plain(*args)
-    got, running = run_plain_or_covered(seam, policy, *args)
+def compare(start_plain, want, start):
+    got, running = run_seeds(start)
     different = [seed for seed in got if got[seed] != want[seed]]
     if different:
-        lines = difflib.unified_diff(show(seam, None, different[0], *args), show(seam, policy, different[0], *args),
+        lines = difflib.unified_diff(lines_of(start_plain, different[0]), lines_of(start, different[0]),
                                      "plain", "covered", lineterm="", n=6)
-        raise AssertionError(f"seeds {different[:20]} differ; the first ({' '.join(args)}):\n"
-                             + "\n".join(list(lines)[:LINES_SHOWN]))
+        raise AssertionError(f"seeds {different[:20]} differ; the first:\n" + "\n".join(list(lines)[:LINES_SHOWN]))
     for program in running:
         if program.covered:
             assert len(program.audit.wait("open")) > 0, program.story()
@@ -76,4 +88,17 @@ def compare(seam, policy, plain, *args):
 @pytest.mark.parametrize("ends", ["processes", "threads"])
 def test_both_ends(seam, plain, version, ends):
     policy = seam.policy(seam.inbound("1-65535", version=version), seam.outbound("1-65535", version=version))
-    compare(seam, policy, plain, *(["threads=1"] if ends == "threads" else []))
+    args = ["threads=1"] if ends == "threads" else []
+    compare(lambda seeds: start_both(seam, None, seeds, *args), plain(*args),
+            lambda seeds: start_both(seam, policy, seeds, *args))
+
+
+@pytest.mark.parametrize("simple", ["client", "server"])
+def test_one_end(seam, plain, version, simple):
+    """The other end is OpenSSL's: it tears records, dribbles bytes, and says what TLS 1.3 has to say in between."""
+    if simple == "client":
+        policy = seam.policy(seam.inbound("1-65535", version=version))
+    else:
+        policy = seam.policy(seam.outbound("1-65535", version=version))
+    compare(lambda seeds: start_both(seam, None, seeds, f"simple={simple}"), plain(f"simple={simple}"),
+            lambda seeds: start_one(seam, policy, seeds, simple))
