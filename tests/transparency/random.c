@@ -4,7 +4,7 @@
  * a program of socket calls, do it and check it. Run plain it shows that the program is right; run
  * under the library, that nothing is different: each seed's line of output has to be the same.
  *
- *   random [seed=N] [count=N] [show=1] [threads=1] [simple=client|server]
+ *   random [seed=N] [count=N] [show=1] [covered=1] [threads=1] [simple=client|server]
  *          [end=client|server meet=PATH [tls=1 [cert=FILE key=FILE]]]
  *
  * The ends are two processes, two threads (threads=1), or one is played here and the other by
@@ -69,6 +69,8 @@ static void run_seed(struct end *end, uint64_t seed)
 		end->step++;
 		if (rng_one_in(&common, 4))
 			flow(end, false);
+		else if (rng_one_in(&common, 12))
+			fill(end);
 		else
 			turn(end);
 	}
@@ -264,6 +266,8 @@ static void read_arguments(int argc, char **argv)
 			options.end = side_of(value + 1);
 		else if (strcmp(argv[i], "simple") == 0)
 			options.simple = side_of(value + 1);
+		else if (strcmp(argv[i], "covered") == 0)
+			options.covered = number != 0;
 		else if (strcmp(argv[i], "meet") == 0)
 			options.meet = value + 1;
 		else if (strcmp(argv[i], "tls") == 0)

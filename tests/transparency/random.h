@@ -85,12 +85,17 @@ struct end {
 
 extern struct options {
 	uint64_t seed, count;
-	int show;         /* 1: every line that must be the same; 2: every line */
-	bool threads;     /* both ends in one process */
-	int end;          /* only this one is played here, the other by another program; -1: both */
-	int simple;       /* the end that random_peer.c plays; -1: none */
-	const char *meet; /* where two programs meet: the path of a socket */
-	bool tls;         /* the simple end speaks TLS */
+	int show;     /* 1: every line that must be the same; 2: every line */
+	bool threads; /* both ends in one process */
+	int end;      /* only this one is played here, the other by another program; -1: both */
+	int simple;   /* the end that random_peer.c plays; -1: none */
+	/*
+	 * After a short count the library holds back the last byte that it has sent, so that the
+	 * program comes back for the rest (DESIGN 5.3). One who does not has sent a byte more.
+	 */
+	bool covered;
+	const char *meet;       /* where two programs meet: the path of a socket */
+	bool tls;               /* the simple end speaks TLS */
 	const char *cert, *key; /* with these */
 	const char *command;
 } options;
@@ -159,6 +164,12 @@ void turn_to(struct end *end, bool acting, size_t most, bool all);
 void turn_drain(struct end *end, struct rng *rng);
 void turn_look(struct end *end, struct rng *rng);
 void flow(struct end *end, bool last); /* random_flow.c */
-void finish(struct end *end);          /* random_finish.c */
+/* random_fill.c */
+void fill(struct end *end);
+/* Until there is no room; how much was counted altogether. */
+uint64_t fill_up(struct end *end, struct rng *rng);
+/* All that was counted, and the end. */
+void fill_read_to_end(struct end *end, struct rng *rng);
+void finish(struct end *end); /* random_finish.c */
 
 #endif

@@ -305,6 +305,29 @@ static void end_by_reset(struct end *end, bool first, struct rng *rng)
 	}
 }
 
+/* It says that this was all when there is no room for saying so. */
+static void end_full(struct end *end, bool first, bool by_close, struct rng *rng)
+{
+	if (end->met_simple)
+		first = true;
+	else if (end->simple)
+		first = false;
+	if (first) {
+		turn_drain(end, rng);
+		tell(end, fill_up(end, rng));
+		if (by_close)
+			close_all(end, rng, false);
+		else
+			half_close(end, SHUT_WR);
+	} else if (end->simple) {
+		end->in_sent = hear(end);
+		peer_expect_end(end, false);
+	} else {
+		fill_read_to_end(end, rng);
+		turn_look(end, rng);
+	}
+}
+
 /* Not reading is no matter of the other end's. */
 static void end_deaf(struct end *end, bool first, struct rng *rng)
 {
@@ -333,7 +356,7 @@ void finish(struct end *end)
 	struct sigaction action = { .sa_handler = count_broken_pipe, .sa_flags = SA_RESTART };
 
 	sigaction(SIGPIPE, &action, NULL);
-	switch (rng_below(&common, 8)) {
+	switch (rng_below(&common, 9)) {
 	case 0:
 		end->phase = "end by close";
 		end_by_close(end, first, false, &rng);
@@ -351,7 +374,11 @@ void finish(struct end *end)
 		end_deaf(end, first, &rng);
 		break;
 	case 4:
+		end->phase = "end when full";
+		end_full(end, first, rng_one_in(&common, 2), &rng);
+		break;
 	case 5:
+	case 6:
 		flow(end, true);
 		turn_look(end, &rng);
 		turn_drain(end, &rng);

@@ -217,7 +217,7 @@ static void too_long(int signal)
 
 void watch_begin(struct end *first, struct end *second)
 {
-	struct sigaction action = { .sa_handler = too_long };
+	struct sigaction action = { .sa_handler = too_long, .sa_flags = SA_RESTART };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN };
 
 	watched[0] = first;

@@ -30,14 +30,15 @@ def parts(first, count):
 
 def start_both(seam, policy, seeds, *args):
     """One program that plays both ends."""
-    return seam.start([built("tests", "transparency", "random"), *seeds, *args], policy)
+    covered = int(policy is not None and seam.covering)
+    return seam.start([built("tests", "transparency", "random"), *seeds, f"covered={covered}", *args], policy)
 
 
 def start_one(seam, policy, seeds, simple):
     """One that plays the end which is covered, and one that is the simple end by OpenSSL."""
     program = built("tests", "transparency", "random")
     meet = seam.make_dir("meet") / "socket"
-    common = [program, *seeds, f"simple={simple}", f"meet={meet}"]
+    common = [program, *seeds, f"covered={int(seam.covering)}", f"simple={simple}", f"meet={meet}"]
     seam.start([*common, f"end={simple}", f"tls={int(seam.covering)}", f"cert={seam.pki.good.cert}", f"key={seam.pki.good.key}"])
     return seam.start([*common, f"end={OTHER[simple]}"], policy)
 
