@@ -144,7 +144,21 @@ int wait_look(struct end *end, int fd, struct rng *rng, int events, int timeout_
 /* Until all that the other end has given to its kernel is in ours. */
 uint64_t arrival_of(struct end *end);
 void arrival_wait(struct end *end, uint64_t bytes);
+/* SIOCOUTQ comes to nothing. */
+void arrival_acknowledged(struct end *end);
 bool arrival_ended(struct end *end, bool reset);
+
+/* --- random_turn.c: what concerns the descriptor alone */
+void aside(struct end *end, struct rng *rng, bool forked);
+void aside_set_int(struct end *end, int level, int name, int value);
+
+/* --- random_read.c: reads whose results are known */
+void read_some(struct end *end, struct rng *rng, bool all, bool forked);
+/* Part of a record has come, and the rest has not. */
+void read_torn(struct end *end, struct rng *rng);
+/* Until nothing is due, and twice more if the stream has ended. */
+void read_drain(struct end *end, struct rng *rng);
+void read_look(struct end *end, struct rng *rng);
 
 /* --- random_peer.c: the simple end, after the connection is there */
 void peer_begin(struct end *end);
@@ -160,9 +174,6 @@ void peer_close(struct end *end, bool reset);
 void establish(struct end *end); /* random_establish.c */
 void turn(struct end *end);      /* random_turn.c */
 void turn_to(struct end *end, bool acting, size_t most, bool all);
-/* Until nothing is due, and twice more if the stream has ended. */
-void turn_drain(struct end *end, struct rng *rng);
-void turn_look(struct end *end, struct rng *rng);
 void flow(struct end *end, bool last); /* random_flow.c */
 /* random_fill.c */
 void fill(struct end *end);

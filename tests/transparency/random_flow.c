@@ -4,7 +4,7 @@
  * a single call's result here; what is known is that every byte comes once and in order, that no
  * wait is for ever or for nothing, and how it ends.
  */
-#include "random.h"
+#include "random_flow.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,50 +28,19 @@
 #define CALLS_MOST 100          /* of the largest size */
 #define EMPTY_MOST 300          /* wake-ups for nothing, beside those that the bytes explain */
 #define EMPTY_MOST_SIMPLE 20000 /* ... or the bytes of records that come one by one */
-#define TIMEOUT_US 3000
 
-enum style {
-	BY_POLL,
-	BY_SELECT,
-	BY_EPOLL,
-	BY_ONESHOT,
-	BY_EDGE,       /* until EAGAIN */
-	BY_EDGE_SHORT, /* a short count means that there is no more: tokio, HAProxy */
-	BY_EDGE_NGINX, /* ... and FIONREAD says how much there is */
-	BY_DONTWAIT,   /* poll, and a flag for each call on a blocking descriptor */
-	BY_THREAD,     /* one thread writes and another reads, both wait in their calls */
-	BY_FORK,       /* the same with processes */
-	BY_TIMEOUT,    /* SO_RCVTIMEO and SO_SNDTIMEO */
-	STYLES,
-};
-
-static const char *const style_names[STYLES] = { "poll", "select", "epoll", "epoll oneshot",
+const char *const style_names[STYLES] = { "poll", "select", "epoll", "epoll oneshot",
 	"edge until EAGAIN", "edge until short", "edge with FIONREAD", "MSG_DONTWAIT",
 	"blocking threads", "blocking processes", "timeouts" };
 
-struct flow {
-	struct end *end;
-	int fd;
-	struct rng rng;
-	enum style style;
-	uint64_t out_to, in_to; /* where the streams are to get to */
-	bool last;              /* the streams end there */
-	bool in_ended;
-	bool can_read, can_write; /* as an edge-triggered program knows it */
-	bool hung_up;
-	int available; /* as nginx knows it; negative: not known */
-	size_t write_most, read_most;
-	unsigned wakes, empty;
-};
-
 /* --- One step of each direction */
 
-static bool out_done(const struct flow *flow)
+bool flow_out_done(const struct flow *flow)
 {
 	return flow->end->out.done == flow->out_to;
 }
 
-static bool in_done(const struct flow *flow)
+bool flow_in_done(const struct flow *flow)
 {
 	return flow->last ? flow->in_ended : flow->end->in.done == flow->in_to;
 }
@@ -114,7 +83,7 @@ static ssize_t write_once(struct flow *flow, size_t len)
 }
 
 /* False: there is no room now. */
-static bool writing(struct flow *flow)
+bool flow_writes(struct flow *flow)
 {
 	uint64_t left = flow->out_to - flow->end->out.done;
 	size_t len = rng_size(&flow->rng, left < flow->write_most ? left : flow->write_most);
@@ -172,7 +141,7 @@ static void count_available(struct flow *flow, size_t len, size_t n)
 }
 
 /* False: there is nothing now, or no more. */
-static bool reading(struct flow *flow)
+bool flow_reads(struct flow *flow)
 {
 	struct end *end = flow->end;
 	size_t len = rng_size(&flow->rng, flow->read_most);
@@ -205,29 +174,29 @@ static bool reading(struct flow *flow)
 }
 
 /* A wait has said that it is worth it. */
-static void told_readable(struct flow *flow)
+void flow_told_readable(struct flow *flow)
 {
 	uint64_t before = flow->end->in.done;
 
 	flow->wakes++;
-	reading(flow);
+	flow_reads(flow);
 	if (flow->end->in.done == before && !flow->in_ended)
 		flow->empty++;
 }
 
-static void told_writable(struct flow *flow)
+void flow_told_writable(struct flow *flow)
 {
 	uint64_t before = flow->end->out.done;
 
 	flow->wakes++;
-	writing(flow);
+	flow_writes(flow);
 	if (flow->end->out.done == before)
 		flow->empty++;
 }
 
-static bool both_done(const struct flow *flow)
+bool flow_done(const struct flow *flow)
 {
-	return out_done(flow) && in_done(flow);
+	return flow_out_done(flow) && flow_in_done(flow);
 }
 
 static void hangs(struct flow *flow)
@@ -239,7 +208,7 @@ static void hangs(struct flow *flow)
 		flow->in_to);
 }
 
-static bool woken(struct flow *flow, int r)
+bool flow_woken(struct flow *flow, int r)
 {
 	if (r < 0 && errno == EINTR)
 		return false;
@@ -248,212 +217,13 @@ static bool woken(struct flow *flow, int r)
 	return true;
 }
 
-static void shut_when_done(struct flow *flow)
+void flow_shut_when_done(struct flow *flow)
 {
-	if (!flow->last || flow->end->out_closed || !out_done(flow))
+	if (!flow->last || flow->end->out_closed || !flow_out_done(flow))
 		return;
 	must(flow->end, shutdown(flow->fd, SHUT_WR) == 0, "shutdown");
 	note(flow->end, "shutdown");
 	flow->end->out_closed = true;
-}
-
-/* --- The ways */
-
-static void by_poll(struct flow *flow)
-{
-	while (!both_done(flow)) {
-		struct pollfd pfd = { .fd = flow->fd,
-			.events = (short)((in_done(flow) ? 0 : POLLIN) |
-					  (out_done(flow) ? 0 : POLLOUT)) };
-
-		if (!woken(flow, poll(&pfd, 1, HANG_MS)))
-			continue;
-		if ((pfd.revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !in_done(flow))
-			told_readable(flow);
-		if ((pfd.revents & POLLOUT) != 0)
-			told_writable(flow);
-		shut_when_done(flow);
-	}
-}
-
-static void by_select(struct flow *flow)
-{
-	while (!both_done(flow)) {
-		struct timeval timeout = { HANG_S, 0 };
-		fd_set in, out;
-
-		FD_ZERO(&in);
-		FD_ZERO(&out);
-		if (!in_done(flow))
-			FD_SET(flow->fd, &in);
-		if (!out_done(flow))
-			FD_SET(flow->fd, &out);
-		if (!woken(flow, select(flow->fd + 1, &in, &out, NULL, &timeout)))
-			continue;
-		if (FD_ISSET(flow->fd, &in))
-			told_readable(flow);
-		if (FD_ISSET(flow->fd, &out))
-			told_writable(flow);
-		shut_when_done(flow);
-	}
-}
-
-static int new_set(struct flow *flow, uint32_t events)
-{
-	int set = epoll_create1(EPOLL_CLOEXEC);
-	struct epoll_event event = { .events = events, .data.ptr = flow };
-
-	must(flow->end, set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, flow->fd, &event) == 0,
-		"epoll_ctl");
-	return set;
-}
-
-static uint32_t wanted(const struct flow *flow)
-{
-	return (in_done(flow) ? 0 : EPOLLIN) | (out_done(flow) ? 0 : EPOLLOUT);
-}
-
-static void by_epoll(struct flow *flow)
-{
-	uint32_t mode = flow->style == BY_ONESHOT ? EPOLLONESHOT : 0, has = wanted(flow);
-	int set = new_set(flow, has | mode);
-
-	while (!both_done(flow)) {
-		struct epoll_event event;
-
-		if (!woken(flow, epoll_wait(set, &event, 1, HANG_MS)))
-			continue;
-		must(flow->end, event.data.ptr == flow, "epoll gives back other data");
-		if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !in_done(flow))
-			told_readable(flow);
-		if ((event.events & EPOLLOUT) != 0)
-			told_writable(flow);
-		shut_when_done(flow);
-		if (mode == 0 && has == wanted(flow))
-			continue;
-		has = wanted(flow);
-		event = (struct epoll_event){ .events = has | mode, .data.ptr = flow };
-		must(flow->end, epoll_ctl(set, EPOLL_CTL_MOD, flow->fd, &event) == 0, "epoll_ctl");
-	}
-	close(set);
-}
-
-static void take_edges(struct flow *flow, uint32_t events)
-{
-	flow->wakes++;
-	if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
-		flow->can_read = true;
-		flow->available = -1;
-	}
-	if ((events & EPOLLOUT) != 0)
-		flow->can_write = true;
-	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
-		flow->hung_up = true;
-}
-
-static void by_edge(struct flow *flow)
-{
-	int set = new_set(flow, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
-
-	flow->can_read = flow->can_write = true;
-	while (!both_done(flow)) {
-		struct epoll_event event;
-		bool progress = false;
-
-		for (int i = 0; i < 10 && flow->can_read && !in_done(flow); i++)
-			progress |= reading(flow);
-		for (int i = 0; i < 10 && flow->can_write && !out_done(flow); i++)
-			progress |= writing(flow);
-		shut_when_done(flow);
-		if (progress || both_done(flow))
-			continue;
-		note(flow->end, "waiting for an edge");
-		if (!woken(flow, epoll_wait(set, &event, 1, HANG_MS)))
-			continue;
-		must(flow->end, event.data.ptr == flow, "epoll gives back other data");
-		take_edges(flow, event.events);
-	}
-	close(set);
-}
-
-static void write_all(struct flow *flow)
-{
-	while (!out_done(flow))
-		writing(flow);
-	shut_when_done(flow);
-}
-
-static void read_all(struct flow *flow)
-{
-	while (!in_done(flow)) {
-		struct pollfd pfd = { .fd = flow->fd, .events = POLLIN };
-
-		/* A read that follows must not hang: there is something, or the end. */
-		if (rng_one_in(&flow->rng, 2) && !woken(flow, poll(&pfd, 1, HANG_MS)))
-			continue;
-		reading(flow);
-	}
-}
-
-static void *writing_thread(void *arg)
-{
-	write_all(arg);
-	return NULL;
-}
-
-static void by_thread(struct flow *flow)
-{
-	struct flow writer = *flow;
-	pthread_t thread;
-
-	writer.rng = rng_of(flow->end->seed, flow->end->step, 20 + flow->end->side);
-	must(flow->end, pthread_create(&thread, NULL, writing_thread, &writer) == 0,
-		"pthread_create");
-	read_all(flow);
-	pthread_join(thread, NULL);
-	flow->empty += writer.empty;
-}
-
-static void by_fork(struct flow *flow)
-{
-	pid_t child = fork(), got;
-	int status = -1;
-
-	must(flow->end, child >= 0, "fork");
-	if (child == 0) {
-		flow->rng = rng_of(flow->end->seed, flow->end->step, 20 + flow->end->side);
-		write_all(flow);
-		_exit(0);
-	}
-	read_all(flow);
-	do
-		got = waitpid(child, &status, 0);
-	while (got < 0 && errno == EINTR);
-	if (got != child || status != 0)
-		fail(flow->end, "the writing process ended with %x", (unsigned)status);
-}
-
-static void set_timeouts(struct flow *flow, long us)
-{
-	struct timeval value = { 0, us };
-
-	must(flow->end,
-		setsockopt(flow->fd, SOL_SOCKET, SO_RCVTIMEO, &value, sizeof(value)) == 0 &&
-			setsockopt(flow->fd, SOL_SOCKET, SO_SNDTIMEO, &value, sizeof(value)) == 0,
-		"timeouts");
-}
-
-static void by_timeouts(struct flow *flow)
-{
-	set_timeouts(flow, TIMEOUT_US);
-	while (!both_done(flow)) {
-		if (!out_done(flow))
-			writing(flow);
-		shut_when_done(flow);
-		if (!in_done(flow))
-			reading(flow);
-	}
-	set_timeouts(flow, 0);
 }
 
 /* --- Signals */
@@ -507,34 +277,8 @@ static void run(struct flow *flow)
 	set_nonblock(flow, flow->style <= BY_EDGE_NGINX);
 	flow->end->one_read = is_edge(flow);
 	flow->end->waits = !may_say_again(flow);
-	shut_when_done(flow);
-	switch (flow->style) {
-	case BY_POLL:
-	case BY_DONTWAIT:
-		by_poll(flow);
-		break;
-	case BY_SELECT:
-		by_select(flow);
-		break;
-	case BY_EPOLL:
-	case BY_ONESHOT:
-		by_epoll(flow);
-		break;
-	case BY_THREAD:
-		by_thread(flow);
-		break;
-	case BY_FORK:
-		if (options.threads)
-			by_thread(flow);
-		else
-			by_fork(flow);
-		break;
-	case BY_TIMEOUT:
-		by_timeouts(flow);
-		break;
-	default:
-		by_edge(flow);
-	}
+	flow_shut_when_done(flow);
+	flow_go(flow);
 	flow->end->one_read = flow->end->waits = false;
 }
 

@@ -20,13 +20,11 @@
 #include <unistd.h>
 
 #define SENDS_MOST 5
-#define READS_MOST 8
 #define ALIAS_LEAST 300 /* of the numbers that are asked for */
-#define LITTLE_US 2000
 
 /* --- Between the calls: what concerns the descriptor alone */
 
-static void set_int(struct end *end, int level, int name, int value)
+void aside_set_int(struct end *end, int level, int name, int value)
 {
 	int got = -1;
 	socklen_t len = sizeof(got);
@@ -35,13 +33,6 @@ static void set_int(struct end *end, int level, int name, int value)
 	say(end, "setsockopt %d %d: %d", level, name, r);
 	r = getsockopt(end->fd, level, name, &got, &len);
 	say(end, "getsockopt %d %d: %d, %d of %u", level, name, r, got, len);
-}
-
-static void set_timeout(struct end *end, int name, long us)
-{
-	struct timeval value = { us / 1000000, us % 1000000 };
-
-	must(end, setsockopt(end->fd, SOL_SOCKET, name, &value, sizeof(value)) == 0, "a timeout");
 }
 
 static void toggle_nonblock(struct end *end, struct rng *rng)
@@ -119,7 +110,7 @@ static void ask_names(struct end *end)
 	say(end, "SIOCATMARK: %d %d", asked, at_mark);
 }
 
-static void on_the_side(struct end *end, struct rng *rng, bool forked)
+void aside(struct end *end, struct rng *rng, bool forked)
 {
 	static const struct {
 		int level, name;
@@ -130,10 +121,10 @@ static void on_the_side(struct end *end, struct rng *rng, bool forked)
 	socklen_t len = sizeof(error);
 
 	if (which < 3)
-		set_int(end, options_of[which].level, options_of[which].name,
+		aside_set_int(end, options_of[which].level, options_of[which].name,
 			(int)rng_below(rng, 2));
 	else if (which == 3)
-		set_int(end, SOL_SOCKET, SO_RCVLOWAT, 1);
+		aside_set_int(end, SOL_SOCKET, SO_RCVLOWAT, 1);
 	else if (which < 6)
 		toggle_nonblock(end, rng);
 	else if (which == 6) {
@@ -194,7 +185,7 @@ static void send_some(struct end *end, struct rng *rng, size_t most, bool forked
 		size_t len = rng_size(rng, most < MOST ? most : MOST);
 
 		if (rng_one_in(rng, 4))
-			on_the_side(end, rng, forked);
+			aside(end, rng, forked);
 		if (rng_one_in(rng, 8))
 			send_nothing(end, rng);
 		send_all(end, rng, len);
@@ -204,188 +195,6 @@ static void send_some(struct end *end, struct rng *rng, size_t most, bool forked
 		on = 0;
 		say(end, "uncork: %d", setsockopt(end->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)));
 	}
-}
-
-/* --- Reading */
-
-/* Readable if and only if there is something, the end included. */
-static void look(struct end *end, struct rng *rng)
-{
-	bool ready = end->due > 0 || end->in_closed;
-	struct rng once_more = rng_of(rng->state, 0, 0);
-	int got = wait_look(end, end->fd, rng, POLLIN, 0);
-	char byte;
-
-	if ((got & POLLIN) != 0 && !ready) {
-		/* DESIGN 5.2: a record that is no data, or not whole. Once, and not for who would
-		 * block then, if the other end speaks as the library does. */
-		if (!end->nonblock && !end->met_simple)
-			fail(end, "readable, and a blocking read would hang");
-		if (recv(end->fd, &byte, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN)
-			fail(end, "something comes from nothing");
-		got = wait_look(end, end->fd, &once_more, POLLIN, 0);
-	}
-	say(end, "readable: %d", (got & POLLIN) != 0);
-	if (((got & POLLIN) != 0) != ready)
-		fail(end, "readable: %d, with %" PRIu64 " bytes due", got & POLLIN, end->due);
-}
-
-static void look_all(struct end *end, struct rng *rng)
-{
-	int got;
-
-	if (end->due == 0 && !end->in_closed)
-		return;
-	got = wait_look(end, end->fd, rng, POLLIN | POLLOUT, 0);
-	/* A close_notify that meets a socket which is shut on both sides is answered by a reset. */
-	if (end->out_closed && end->in_closed)
-		got &= ~POLLERR;
-	say(end, "all: %x", (unsigned)got);
-}
-
-static void ask_due(struct end *end)
-{
-	int n = -1, r = ioctl(end->fd, FIONREAD, &n);
-
-	say(end, "FIONREAD: %d, %d", r, n);
-	if (r != 0 || n != (int)end->due)
-		fail(end, "FIONREAD gives %d, %" PRIu64 " are due", n, end->due);
-}
-
-static void read_nothing(struct end *end, struct rng *rng)
-{
-	struct iovec none[2] = { { "", 0 }, { "", 0 } };
-	char byte;
-	ssize_t n;
-
-	switch (rng_below(rng, 4)) {
-	case 0:
-		n = read(end->fd, &byte, 0);
-		break;
-	case 1:
-		n = readv(end->fd, none, (int)rng_below(rng, 3));
-		break;
-	case 2:
-		n = preadv2(end->fd, none, 2, -1, 0);
-		break;
-	default:
-		n = recv(end->fd, &byte, 0, MSG_DONTWAIT);
-	}
-	say(end, "nothing read: %zd %s", n, outcome(n));
-}
-
-/* SO_RCVTIMEO: what there is after the time, and EAGAIN if it is nothing. */
-static void read_in_time(struct end *end, struct rng *rng)
-{
-	size_t len = end->due + 1 + rng_below(rng, 100);
-	ssize_t n;
-
-	if (len > MOST || end->nonblock || end->in_closed)
-		return;
-	set_timeout(end, SO_RCVTIMEO, LITTLE_US);
-	do
-		n = call_take(end, end->fd, rng, len, end->due > 0 ? MSG_WAITALL : 0);
-	while (n < 0 && errno == EINTR);
-	say(end, "in time, of %zu: %zd %s", len, n, outcome(n));
-	set_timeout(end, SO_RCVTIMEO, 0);
-	if (n != (end->due > 0 ? (ssize_t)end->due : -1) || (n < 0 && errno != EAGAIN))
-		fail(end, "with SO_RCVTIMEO %zd of %" PRIu64 " bytes", n, end->due);
-	if (n > 0)
-		end->due -= (uint64_t)n;
-}
-
-static void read_away(struct end *end, struct rng *rng)
-{
-	size_t len = rng_size(rng, end->due);
-	ssize_t n;
-
-	if (len > MOST)
-		len = MOST;
-	n = recv(end->fd, NULL, len, MSG_TRUNC);
-	say(end, "away with %zu: %zd %s", len, n, outcome(n));
-	if (n != (ssize_t)len)
-		fail(end, "MSG_TRUNC of %zu gives %zd", len, n);
-	end->in.done += len;
-	end->due -= len;
-}
-
-static int pick_flags(struct end *end, struct rng *rng, size_t len)
-{
-	int flags = 0;
-
-	if (rng_one_in(rng, 4))
-		flags |= MSG_PEEK;
-	if (rng_one_in(rng, 4) && len <= end->due)
-		flags |= MSG_WAITALL;
-	if (rng_one_in(rng, 4) || (end->due == 0 && !end->in_closed && !end->nonblock))
-		flags |= MSG_DONTWAIT;
-	return flags;
-}
-
-/* One read whose result is known. */
-static void read_once(struct end *end, struct rng *rng, size_t most)
-{
-	size_t len = rng_size(rng, most);
-	int flags = pick_flags(end, rng, len);
-	ssize_t want = (ssize_t)(len < end->due ? len : end->due), n;
-
-	if (want == 0 && !end->in_closed)
-		want = -1;
-	do
-		n = (flags & MSG_PEEK) != 0 ? call_receive(end, end->fd, rng, len, flags)
-					    : call_take(end, end->fd, rng, len, flags);
-	while (n < 0 && errno == EINTR);
-	say(end, "read of %zu, %x: %zd %s in %d", len, (unsigned)flags, n, outcome(n),
-		end->messages);
-	if (n != want || (n < 0 && errno != EAGAIN))
-		fail(end, "a read of %zu with flags %x gives %zd, and %" PRIu64 " bytes were due",
-			len, (unsigned)flags, n, end->due);
-	if (n > 0 && (flags & MSG_PEEK) == 0)
-		end->due -= (uint64_t)n;
-}
-
-static void find_out(struct end *end, struct rng *rng)
-{
-	switch (rng_below(rng, 14)) {
-	case 0:
-	case 1:
-		look(end, rng);
-		break;
-	case 2:
-		ask_due(end);
-		break;
-	case 3:
-		read_nothing(end, rng);
-		break;
-	case 4:
-		look_all(end, rng);
-		break;
-	case 5:
-		if (rng_one_in(rng, 3))
-			read_in_time(end, rng);
-		break;
-	case 6:
-		if (end->due > 0)
-			read_away(end, rng);
-		break;
-	default:
-		read_once(end, rng, MOST);
-	}
-}
-
-static void read_some(struct end *end, struct rng *rng, bool all, bool forked)
-{
-	size_t reads = rng_below(rng, READS_MOST + 1);
-
-	for (size_t i = 0; i < reads; i++) {
-		if (rng_one_in(rng, 6))
-			on_the_side(end, rng, forked);
-		find_out(end, rng);
-	}
-	while (all && end->due > 0)
-		read_once(end, rng, MOST);
-	if (all)
-		look(end, rng);
 }
 
 /* --- */
@@ -414,20 +223,6 @@ static void act_in_child(struct end *end, struct rng *rng, size_t most, bool act
 	while (got < 0 && errno == EINTR);
 	if (got != child || status != 0)
 		fail(end, "the child ended with %x", (unsigned)status);
-}
-
-/* Something has come that is nothing yet. */
-static void turn_torn(struct end *end, struct rng *rng)
-{
-	arrival_wait(end, hear(end));
-	note(end, "part of a record has arrived");
-	look(end, rng);
-	if (rng_one_in(rng, 2))
-		ask_due(end);
-	if (end->due == 0)
-		read_once(end, rng, MOST);
-	look(end, rng);
-	tell(end, 0);
 }
 
 static void peer_turn(struct end *end, bool acting, size_t most, bool all, bool torn)
@@ -459,7 +254,7 @@ void turn_to(struct end *end, bool acting, size_t most, bool all)
 			most = end->due_most - unread;
 	} else {
 		if (torn)
-			turn_torn(end, &rng);
+			read_torn(end, &rng);
 		end->in_sent = hear(end);
 		arrival_wait(end, hear(end));
 		end->due = end->in_sent - end->in.done;
@@ -476,6 +271,8 @@ void turn_to(struct end *end, bool acting, size_t most, bool all)
 		/* Tickets may not fit into tiny buffers. */
 		tell(end, end->due_most > 0 ? arrival_of(end) : 0);
 		end->other_read = hear(end);
+		if (rng_one_in(&common, 40))
+			arrival_acknowledged(end);
 	} else {
 		tell(end, end->in.done);
 	}
@@ -488,27 +285,4 @@ void turn(struct end *end)
 
 	end->phase = acting ? "sending" : "reading";
 	turn_to(end, acting, MOST, rng_one_in(&common, 2));
-}
-
-void turn_drain(struct end *end, struct rng *rng)
-{
-	if (end->simple) {
-		peer_receive(end, true);
-		return;
-	}
-	while (end->due > 0)
-		read_once(end, rng, MOST);
-	if (end->in_closed) {
-		turn_look(end, rng);
-		read_once(end, rng, MOST);
-		read_once(end, rng, MOST);
-	}
-}
-
-void turn_look(struct end *end, struct rng *rng)
-{
-	if (end->simple)
-		return;
-	look(end, rng);
-	look_all(end, rng);
 }

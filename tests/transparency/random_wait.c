@@ -3,6 +3,7 @@
 #include "random.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -129,6 +130,15 @@ void arrival_wait(struct end *end, uint64_t bytes)
 
 	while (info_of(end).tcpi_bytes_received < bytes)
 		again(end, &looks, "not all arrives that the other end has sent");
+}
+
+void arrival_acknowledged(struct end *end)
+{
+	unsigned looks = 0;
+	int queued = -1;
+
+	while (ioctl(end->fd, SIOCOUTQ, &queued) != 0 || queued != 0)
+		again(end, &looks, "SIOCOUTQ never gets to 0");
 }
 
 /* The states of enum tcp_state in <netinet/tcp.h>, which cannot be had together with the kernel's
