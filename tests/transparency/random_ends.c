@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DUE_USUAL 40000
@@ -61,21 +62,71 @@ static void wait_connected(struct end *end, struct rng *rng, const struct sockad
 	say(end, "SO_ERROR: %d", error);
 }
 
+/* As event loops do that know a socket before it is connected. */
+static int register_early(struct end *end, struct rng *rng)
+{
+	struct epoll_event event = { .events = EPOLLOUT | EPOLLIN |
+					       (rng_one_in(rng, 2) ? EPOLLET : 0),
+		.data.fd = end->fd };
+	int set = epoll_create1(EPOLL_CLOEXEC);
+
+	must(end, set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, end->fd, &event) == 0, "epoll_ctl");
+	return set;
+}
+
+static void wait_registered(struct end *end, int set)
+{
+	struct epoll_event event = { 0 };
+	int r;
+
+	do
+		r = epoll_wait(set, &event, 1, HANG_MS);
+	while (r < 0 && errno == EINTR);
+	note(end, "registered before connect(): %x", event.events);
+	if (r != 1 || event.data.fd != end->fd || (event.events & ~(uint32_t)EPOLLIN) != EPOLLOUT)
+		fail(end, "registered before connect(), a socket gives %d, %x", r, event.events);
+}
+
+/* The handshake, if there is one, is another process's affair. */
+static void wait_in_child(struct end *end, struct rng *rng)
+{
+	pid_t child = fork(), got;
+	int status = -1;
+
+	must(end, child >= 0, "fork");
+	if (child == 0)
+		_exit((wait_look(end, end->fd, rng, POLLOUT, HANG_MS) & POLLOUT) == 0);
+	do
+		got = waitpid(child, &status, 0);
+	while (got < 0 && errno == EINTR);
+	if (got != child || status != 0)
+		fail(end, "the child ended with %x", (unsigned)status);
+}
+
 static void connect_to(struct end *end, struct rng *rng)
 {
 	const struct sockaddr *address = (const struct sockaddr *)&end->addresses[end->room];
-	int r;
+	bool early = rng_one_in(rng, 3), by_child = rng_one_in(rng, 8);
+	int r, set = -1;
 
 	end->nonblock = rng_one_in(rng, 2);
 	end->fd = socket(AF_INET, SOCK_STREAM | (end->nonblock ? SOCK_NONBLOCK : 0), 0);
 	must(end, end->fd >= 0, "socket");
 	set_room(end, end->fd);
+	if (early)
+		set = register_early(end, rng);
 	r = connect(end->fd, address, sizeof(struct sockaddr_in));
 	say(end, "connect: %d %s", r, outcome(r));
-	if (r < 0 && end->nonblock && errno == EINPROGRESS)
-		wait_connected(end, rng, address);
-	else
+	if (r == 0 || !end->nonblock || errno != EINPROGRESS)
 		must(end, r == 0, "connect");
+	else if (by_child && !options.threads && !end->simple)
+		wait_in_child(end, rng);
+	if (early)
+		wait_registered(end, set);
+	if (early)
+		close(set);
+	if (r < 0)
+		wait_connected(end, rng, address);
 	/* Once it may say that it is done, if connect() itself has not. */
 	if (connect(end->fd, address, sizeof(struct sockaddr_in)) < 0 && errno != EISCONN)
 		fail(end, "connect() after connect()");
@@ -92,6 +143,8 @@ static void accept_from(struct end *end, struct rng *rng)
 	must(end, got == POLLIN, "the listener");
 	end->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | (end->nonblock ? SOCK_NONBLOCK : 0));
 	must(end, end->fd >= 0, "accept4");
+	if (rng_one_in(rng, 8) && !options.threads && !end->simple)
+		wait_in_child(end, rng);
 	flags = fcntl(end->fd, F_GETFD);
 	say(end, "accepted: %o %o", (unsigned)flags, (unsigned)fcntl(end->fd, F_GETFL));
 }
