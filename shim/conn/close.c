@@ -268,7 +268,7 @@ void conn_close_range(unsigned first, unsigned last, bool on_exec_only)
 		if (on_exec_only)
 			conn_set_close_on_exec(conn, (int)fd, true);
 		else
-			conn_close(conn, (int)fd);
+			conn_replaced((int)fd);
 		conn_unref(conn);
 	}
 	guard_leave();

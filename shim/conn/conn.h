@@ -66,7 +66,8 @@ int conn_shutdown(struct conn *conn, int fd, int how);
 
 /* close(): takes the descriptor away and closes it. Only for descriptors of ours. */
 int conn_close(struct conn *conn, int fd);
-/* The descriptors first..last that are ours are closed, or marked close-on-exec. */
+/* The descriptors first..last that are ours are about to be closed, and their last bytes go out
+ * now; or they are marked close-on-exec. */
 void conn_close_range(unsigned first, unsigned last, bool on_exec_only);
 
 /* newfd became a copy of fd (kernel side done). */
