@@ -52,7 +52,8 @@ void conn_recycle(struct conn *conn)
 	conn->steps_seen = 0;
 	atomic_store(&conn->relays_seen, 0);
 	conn->early_closed = conn->early_allowed = conn->connect_told = conn->out_told =
-		conn->self_connected = conn->lingering = conn->relayed = false;
+		conn->self_connected = conn->relayed = false;
+	conn->lingering = false;
 	conn->local[0] = conn->remote[0] = conn->name[0] = '\0';
 	atomic_store(&conn->fd, -1);
 }
@@ -91,9 +92,11 @@ static void linger(struct conn *conn, int fd)
 				   "the program had closed");
 		return;
 	}
-	conn->lingering = true;
 	conn_ref(conn); /* the copy's */
+	guard_lock(&conn->lock);
 	atomic_store(&conn->fd, copy);
+	conn->lingering = true;
+	guard_unlock(&conn->lock);
 	driver_add(conn);
 }
 
@@ -191,16 +194,22 @@ static void finish(struct conn *conn, int fd)
 		driver_remove(conn);
 }
 
-/* conn->fd must stay one of the program's descriptors. */
-static void keep_fd_valid(struct conn *conn, int gone)
+static int another_number(struct conn *conn)
 {
-	if (atomic_load(&conn->fd) != gone)
-		return;
 	for (unsigned fd = 0; fd < table_high(); fd++)
-		if (table_has((int)fd, conn)) {
-			atomic_store(&conn->fd, (int)fd);
-			return;
-		}
+		if (table_has((int)fd, conn))
+			return (int)fd;
+	return -1;
+}
+
+/* The descriptor is about to be closed: whoever steps the connection from somewhere else is not to
+ * do that to whatever gets the number next. */
+static void retire_fd(struct conn *conn, int gone)
+{
+	guard_lock(&conn->lock);
+	if (atomic_load(&conn->fd) == gone)
+		atomic_store(&conn->fd, another_number(conn));
+	guard_unlock(&conn->lock);
 }
 
 /* The handshake, if it has begun, can be taken over by a process whose copy is as far. */
@@ -222,14 +231,13 @@ static void leave_to_others(struct conn *conn, int fd)
 static void detach(struct conn *conn, int fd)
 {
 	interest_forget(conn, fd);
-	if (atomic_load(&conn->descriptors) > 0)
-		keep_fd_valid(conn, fd);
-	else if (conn->share == NULL)
+	if (atomic_load(&conn->descriptors) == 0 && conn->share == NULL)
 		driver_remove(conn);
-	else if (share_leave(conn->share))
+	else if (atomic_load(&conn->descriptors) == 0 && share_leave(conn->share))
 		finish(conn, fd);
-	else
+	else if (atomic_load(&conn->descriptors) == 0)
 		leave_to_others(conn, fd);
+	retire_fd(conn, fd);
 	conn_unref(conn);
 }
 

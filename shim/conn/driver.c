@@ -210,20 +210,31 @@ void batch_add_list(struct batch *batch, bool set)
 	guard_unlock(&lock);
 }
 
-static void step(struct conn *conn)
+/* Its descriptor stays the connection's while its lock is held: who closes waits for that. */
+static int step_locked(struct conn *conn)
 {
-	int fd = atomic_load(&conn->fd), r;
+	int fd = atomic_load(&conn->fd);
 
 	if (fd < 0)
+		return -EBADF;
+	return conn_state(conn) == CONN_OPEN ? conn_flush(conn, fd)
+					     : conn_establish_locked(conn, fd);
+}
+
+static void step(struct conn *conn)
+{
+	bool open = conn_state(conn) == CONN_OPEN;
+	int r;
+
+	if (!guard_try_lock(&conn->lock))
+		return; /* another thread is at it */
+	r = step_locked(conn);
+	guard_unlock(&conn->lock);
+	if (!open || r == -EAGAIN || r == -EBADF)
 		return;
-	if (conn_state(conn) != CONN_OPEN) {
-		conn_establish(conn, fd);
-		return;
-	}
-	r = conn_flush(conn, fd);
-	if (r != -EAGAIN && conn->lingering)
+	if (conn->lingering)
 		conn_linger_end(conn);
-	else if (r < 0 && r != -EAGAIN)
+	else if (r < 0)
 		/* The kernel says it once; it is for the program's own next call. */
 		atomic_store(&conn->share->send_error, -r);
 }

@@ -336,7 +336,7 @@ static int establishing_step(struct conn *conn, int fd)
 	return r;
 }
 
-static int step_locked(struct conn *conn, int fd)
+int conn_establish_locked(struct conn *conn, int fd)
 {
 	for (;;) {
 		int r;
@@ -375,7 +375,7 @@ int conn_establish(struct conn *conn, int fd)
 	/* Another thread is at it. */
 	if (!guard_try_lock(&conn->lock))
 		return -EAGAIN;
-	r = step_locked(conn, fd);
+	r = conn_establish_locked(conn, fd);
 	guard_unlock(&conn->lock);
 	errno = saved;
 	return r;

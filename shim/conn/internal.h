@@ -27,7 +27,8 @@ struct conn {
 	_Atomic uint32_t refs;        /* descriptors, running calls, the driver's list */
 	_Atomic uint32_t life;        /* counts what connections the object has been */
 	_Atomic uint32_t descriptors; /* of this process */
-	_Atomic int fd;               /* one of them */
+	/* One of them. It changes only with the lock held, before the descriptor is closed. */
+	_Atomic int fd;
 	struct conn *next_free;
 
 	struct share *share; /* NULL while CONN_NEW */
@@ -55,8 +56,9 @@ struct conn {
 			      */
 	bool relayed;        /* this process is its relay */
 	_Atomic uint32_t
-		relays_seen; /* share->relays_begun, when this process last let them go first */
-	bool lingering; /* closed by the program, bytes are still to go; the descriptor is ours */
+		relays_seen;    /* share->relays_begun, when this process last let them go first */
+	_Atomic bool lingering; /* closed by the program, bytes are still to go; the descriptor is
+				   ours */
 	struct interest *interests;
 
 	/* The driver's list. */
@@ -145,6 +147,8 @@ static inline ssize_t conn_told(struct conn *conn, ssize_t result)
  * failed, and *what* it failed with.
  */
 int conn_establish(struct conn *conn, int fd);
+/* The same with conn->lock held. */
+int conn_establish_locked(struct conn *conn, int fd);
 /* What the establishment waits for: POLLIN, POLLOUT; 0: nothing (deferred, or another process
  * drives it). */
 short conn_establish_events(struct conn *conn);

@@ -52,7 +52,7 @@ struct share {
 	uint64_t id;
 	uint64_t created_us; /* monotonic */
 	_Atomic uint64_t bytes_in, bytes_out;
-	_Atomic int send_error; /* errno for the next call that sends; 0: none */
+	_Atomic int send_error;       /* errno for the next call that sends; 0: none */
 	_Atomic uint64_t bytes_acked; /* of bytes_out: at least so many, as was told */
 
 	pthread_mutex_t receive_lock; /* robust, shared; guards what follows */
