@@ -279,6 +279,9 @@ static void begin_tls(struct end *end)
 	}
 	if (end->side == SERVER) {
 		SSL_set_accept_state(peer.ssl);
+		/* Nobody reads them yet, and through tiny buffers they do not get. */
+		if (end->due_most == 0)
+			SSL_set_num_tickets(peer.ssl, 0);
 	} else {
 		SSL_set_connect_state(peer.ssl);
 		if (peer.session != NULL && rng_one_in(&peer.rng, 2))
