@@ -265,6 +265,28 @@ int intake_park_next(struct intake *in)
 	return park(in, record_len);
 }
 
+int intake_take_beginning(struct intake *in)
+{
+	size_t record_len = RECORD_HEADER_LEN, have;
+	int queued = sys_queued(in->fd), r = 0;
+	ssize_t n = 0;
+
+	if (queued <= 0)
+		return 0;
+	load_partial(in);
+	if (in->have < RECORD_HEADER_LEN)
+		n = sys_recv(in->fd, in->scratch + in->have, RECORD_HEADER_LEN - in->have,
+			MSG_PEEK | MSG_DONTWAIT);
+	have = in->have + (n > 0 ? (size_t)n : 0);
+	r = header_of(in, in->scratch, have, &record_len);
+	/* What is no record, and a whole one, are for the next read. */
+	if ((r < 0 && r != -EAGAIN) || in->have + (size_t)queued >= record_len)
+		return save_partial(in, 0);
+	/* Never its last byte: that is to say "readable" if it comes at this moment. */
+	r = take(in, record_len - 1 - in->have);
+	return save_partial(in, r == -EAGAIN ? 0 : r);
+}
+
 /* One call to the kernel, and what it gives into the sink. 0: there may be more; -EAGAIN: there is
  * not; 1: the end; or failed. */
 static int pull(struct intake *in, struct sink *sink)

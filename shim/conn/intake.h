@@ -45,6 +45,9 @@ int intake_fill(struct intake *in, struct sink *sink);
 int intake_peek(struct intake *in, struct sink *sink);
 /* The next record, whatever its size, parked in the share. Only while nothing is. */
 int intake_park_next(struct intake *in);
+/* The beginning of a record that is not all there, out of the kernel's queue, where it could keep
+ * the receive window shut: the rest would never come. */
+int intake_take_beginning(struct intake *in);
 /* The plaintext of the whole records that wait in the kernel, behind the parked one. Exact for the
  * first 256 KiB, an upper bound for what comes after them. */
 size_t intake_queued(struct intake *in);

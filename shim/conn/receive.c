@@ -30,9 +30,26 @@ static int lock_for_receive(struct conn *conn)
 	return r;
 }
 
+/*
+ * nginx reads what FIONREAD has told it of and no more, and then waits for an edge, that is for
+ * bytes which may come only once there is room for them.
+ */
+static int count_told(struct intake *in, size_t len)
+{
+	struct share *share = in->share;
+
+	if (share->told == 0)
+		return 0;
+	share->told -= len < share->told ? (uint32_t)len : share->told;
+	if (share->told > 0 || share->plaintext.len > 0 || share->eof)
+		return 0;
+	return intake_take_beginning(in);
+}
+
 static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 {
 	struct intake in = { .conn = conn, .share = conn->share, .fd = fd };
+	size_t before = sink->done;
 	int r = lock_for_receive(conn);
 
 	if (r < 0)
@@ -46,6 +63,8 @@ static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 		r = -ENOBUFS;
 	else
 		r = (flags & MSG_PEEK) != 0 ? intake_peek(&in, sink) : intake_fill(&in, sink);
+	if (r == 0 && (flags & MSG_PEEK) == 0)
+		r = count_told(&in, sink->done - before);
 	scratch_put(in.scratch);
 	share_unlock(&conn->share->receive_lock);
 	conn_sync_low_water(conn, fd, false);
@@ -346,6 +365,7 @@ int conn_readable_bytes(struct conn *conn, int fd)
 	if (in.scratch != NULL)
 		bytes += intake_queued(&in);
 	scratch_put(in.scratch);
+	in.share->told = (uint32_t)bytes;
 	share_unlock(&in.share->receive_lock);
 	return (int)bytes;
 }

@@ -64,6 +64,7 @@ struct share {
 	bool receive_closed; /* the program has shut its reading side */
 	_Atomic bool reset_told; /* the program knows of TCP's error: what follows is the end */
 	_Atomic bool data_seen;  /* tickets are not to be expected any more */
+	uint32_t told;           /* bytes that FIONREAD has told of, and that are not read yet */
 	uint32_t message_skip;   /* bytes of a handshake message that are still to be skipped */
 	uint8_t message[5]; /* head of a handshake message split over records, or a KeyUpdate */
 	uint8_t message_len;
