@@ -3,7 +3,7 @@
 import contextlib
 import threading
 
-from peers import BIG, SMALL, connect, content, digest, read_exactly
+from peers import BIG, SMALL, TIMEOUT_S, connect, content, digest, read_exactly
 
 LARGE_TIMES = 30  # of BIG: far more than all buffers between the two ends hold
 ROUNDS = 5
@@ -31,48 +31,51 @@ class Traffic:
         self.seam, self.port = seam, port
         self.done, self.error = 0, None
         self.ending = False
+        self.news = threading.Condition()
         self.thread = threading.Thread(target=self.work, daemon=True)
         self.thread.start()
 
     def work(self):
-        try:
-            while not self.ending:
+        while not self.ending and self.error is None:
+            error = None
+            try:
                 with connect(self.seam, self.port) as sock:
                     head, body = ask(sock, f"/{SMALL}")
                 assert b" 200 " in head and digest(body) == digest(content(SMALL)), head
+            except (OSError, AssertionError) as problem:
+                error = problem
+            with self.news:
                 self.done += 1
-        except (OSError, AssertionError) as error:
-            self.error = error
+                self.error = error
+                self.news.notify_all()
 
-    def flows(self, server, rounds=ROUNDS):
+    def flows(self, rounds=ROUNDS):
         """Waits until some more connections have come and gone."""
         want = self.done + rounds
-        server.until(lambda: self.error or self.done >= want, "clients were served")
-        self.check()
-
-    def check(self):
-        assert self.error is None, f"connection {self.done + 1} failed: {self.error!r}"
+        with self.news:
+            came = self.news.wait_for(lambda: self.error or self.done >= want, TIMEOUT_S)
+        assert self.error is None, f"connection {self.done} failed: {self.error!r}"
+        assert came, f"connection {self.done + 1} was not served in {TIMEOUT_S} s"
 
     def finish(self):
+        self.flows()
         self.ending = True
-        self.thread.join(60)
-        self.check()
+        self.thread.join(TIMEOUT_S)
 
 
 @contextlib.contextmanager
-def through(seam, server):
+def through(seam, port):
     """
     What is done within is done while a large file is on its way, and while new clients come. All must be well before
     and after.
     """
-    traffic = Traffic(seam, server.port)
-    with connect(seam, server.port) as sock:
+    traffic = Traffic(seam, port)
+    with connect(seam, port) as sock:
         head, body = ask(sock, "/large", 100_000)
         assert b" 200 " in head, head
-        traffic.flows(server)
+        traffic.flows()
         yield traffic
-        traffic.flows(server)
+        traffic.flows()
         body += read_exactly(sock, BIG * LARGE_TIMES)
     assert digest(body) == digest(content(BIG) * LARGE_TIMES)
-    traffic.flows(server)
     traffic.finish()

@@ -61,7 +61,7 @@ def test_nginx_reload(seam, site):
     need("nginx")
     server = nginx.start(seam, site, workers=2)
     old = set(process.children(server.pid))
-    with traffic.through(seam, server):
+    with traffic.through(seam, server.port):
         server.popen.send_signal(signal.SIGHUP)
         server.until(lambda: len(set(process.children(server.pid)) - old) >= 2, "new workers were there")
     server.until(lambda: not old & set(process.children(server.pid)), "the old workers had ended")
@@ -77,7 +77,7 @@ def test_nginx_binary_upgrade(seam, site):
     need("nginx")
     server = nginx.start(seam, site, daemon=True, settings={"cover_children": "yes"})
     old = int(server.pid_file.read_text())
-    with traffic.through(seam, server):
+    with traffic.through(seam, server.port):
         os.kill(old, signal.SIGUSR2)
         server.until(lambda: nginx.master(server) not in (None, old), "the new master was there")
         new = nginx.master(server)
