@@ -294,13 +294,14 @@ static void wait_for_something(struct relay *relay, uint64_t until_us)
 		relay->closed = true;
 }
 
-/* The program has gone and all is said, or both ways have ended. */
+/* The program has gone and all is said, or both ways have ended. A program that had nothing to say
+ * (a file without content) has the peer hear of its end all the same, as its end. */
 static bool is_over(const struct relay *relay)
 {
 	if (relay->broken || conn_state(relay->conn) == CONN_FAILED)
 		return relay->down.len == 0;
 	if (relay->closed)
-		return relay->up.ended && relay->up.len == 0;
+		return relay->up.ended && relay->up.len == 0 && is_open(relay);
 	return relay->up.told && relay->down.told;
 }
 

@@ -125,6 +125,15 @@ def test_inetd(seam, version, echoing):
     check_echo(seam, serve(seam, INETD, *echoing, version=version), version)
 
 
+def test_inetd_with_a_program_that_says_nothing(seam, version):
+    """It may have gone before the handshake is done. Its peer hears the end of a stream, and nothing worse."""
+    server = serve(seam, INETD, "true", version=version)
+    for _ in range(5):
+        with connect(seam, server.port, version) as sock:
+            assert sock.recv(1) == b""
+    check_opened(server, 5)
+
+
 def test_subprocess(seam, echoing):
     """vfork() in Python's own way, where the child runs in its parent's memory."""
     check_echo(seam, serve(seam, SUBPROCESS, "stdio", *echoing))
