@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One reservation of address space holds all slots and buffers; pages become real when they are
- * first used. Free ones are kept in two lists under one robust lock. A slot knows which processes
- * hold it, so that those of a killed process can be found again when the lists run dry.
+ * Slots and buffers lie in chunks, each one mapping, made when those before are full: one
+ * reservation for all that may ever come would eat up the address space of a program that limits
+ * it (RLIMIT_AS). Forked children inherit the chunks that are there; those made later are their
+ * maker's. Pages become real when they are first used. Free slots and buffers are kept in two lists
+ * under the chunk's robust lock. A slot knows which processes hold it, so that those of a killed
+ * process can be found again when no more can be had.
  */
 #include "conn/share.h"
 
@@ -15,8 +18,11 @@
 #include <unistd.h>
 
 #define SLOT_LEN 1024
-#define SLOTS_MOST 65536
-#define SLOTS_LEAST 64
+#define CHUNK_SLOTS 128 /* the first is the chunk's own head */
+#define CHUNK_BUFFERS                                                                              \
+	((CHUNK_SLOTS - 1) * 3) /* three a slot: a connection never lacks one. From index 1 */
+#define CHUNK_LEN ((size_t)CHUNK_SLOTS * SLOT_LEN + (size_t)CHUNK_BUFFERS * SHARE_BUFFER_LEN)
+#define CHUNKS_MOST 520     /* some 65,000 connections */
 #define HOLDER_FORKING (-1) /* a child that has not said its pid yet */
 #define HOLDER_LEFT                                                                                \
 	(1 << 30) /* with a pid: has closed its descriptors, but calls may still run               \
@@ -24,25 +30,49 @@
 
 _Static_assert(sizeof(struct share) <= SLOT_LEN, "a slot holds a share");
 
-struct arena {
+struct chunk {
 	pthread_mutex_t lock;
-	uint32_t slots, buffers;           /* how many there are */
 	uint32_t slots_used, buffers_used; /* never handed out beyond these */
 	uint32_t free_slot, free_buffer; /* heads of the lists; index 0 is no slot and no buffer */
 };
 
-static struct arena *arena; /* NULL until the first connection */
-static pthread_mutex_t arena_making = PTHREAD_MUTEX_INITIALIZER;
+static struct chunk *_Atomic chunks[CHUNKS_MOST];
+static _Atomic uint32_t chunk_count;
+static _Atomic uint32_t likely; /* the chunk that had a free slot last */
+static pthread_mutex_t chunk_making = PTHREAD_MUTEX_INITIALIZER;
 
-static struct share *slot_at(uint32_t index)
+static struct chunk *chunk_at(uint32_t number)
 {
-	return (struct share *)((uint8_t *)arena + (size_t)index * SLOT_LEN);
+	return atomic_load_explicit(&chunks[number], memory_order_acquire);
 }
 
-static uint8_t *buffer_at(uint32_t index)
+/* The chunk that a share, or something inside of it, lies in. */
+static struct chunk *chunk_of(const void *inside, uint32_t *number)
 {
-	return (uint8_t *)arena + (size_t)arena->slots * SLOT_LEN +
+	for (*number = 0;; (*number)++) {
+		struct chunk *chunk = chunk_at(*number);
+
+		if ((uintptr_t)inside - (uintptr_t)chunk < CHUNK_LEN)
+			return chunk;
+	}
+}
+
+static struct share *slot_at(struct chunk *chunk, uint32_t index)
+{
+	return (struct share *)((uint8_t *)chunk + (size_t)index * SLOT_LEN);
+}
+
+static uint8_t *buffer_at(struct chunk *chunk, uint32_t index)
+{
+	return (uint8_t *)chunk + (size_t)CHUNK_SLOTS * SLOT_LEN +
 	       (size_t)(index - 1) * SHARE_BUFFER_LEN;
+}
+
+static struct chunk *chunk_of_bytes(const struct share_bytes *bytes)
+{
+	uint32_t number;
+
+	return chunk_of(bytes, &number);
 }
 
 static void lock_init(pthread_mutex_t *lock)
@@ -76,45 +106,45 @@ void share_unlock(pthread_mutex_t *lock)
 	guard_leave();
 }
 
-/* Slot 0's place is the arena's own head. Fewer slots when the address space is limited (RLIMIT_AS,
- * strict overcommit). */
-static struct arena *arena_map(void)
+static struct chunk *chunk_map(void)
 {
-	for (uint32_t slots = SLOTS_MOST; slots >= SLOTS_LEAST; slots /= 4) {
-		size_t len = (size_t)slots * (SLOT_LEN + SHARE_BUFFER_LEN);
-		struct arena *made = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct chunk *made = mmap(NULL, CHUNK_LEN, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-		if (made == MAP_FAILED)
-			continue;
-		/* Keys have no place in a core dump. */
-		madvise(made, len, MADV_DONTDUMP);
-		lock_init(&made->lock);
-		made->slots = made->buffers = slots;
-		made->slots_used = 1;
-		made->buffers_used = 1;
-		return made;
-	}
-	return NULL;
+	if (made == MAP_FAILED)
+		return NULL;
+	/* Keys have no place in a core dump. */
+	madvise(made, CHUNK_LEN, MADV_DONTDUMP);
+	lock_init(&made->lock);
+	made->slots_used = 1;
+	made->buffers_used = 1;
+	return made;
 }
 
-static bool arena_ready(void)
+/* One more than `count`, unless another thread has been here. False: there cannot be. */
+static bool chunk_add(uint32_t count)
 {
-	bool ready;
+	struct chunk *made = NULL;
+	bool more;
 
-	guard_lock(&arena_making);
-	if (arena == NULL)
-		arena = arena_map();
-	ready = arena != NULL;
-	guard_unlock(&arena_making);
-	return ready;
+	guard_lock(&chunk_making);
+	more = atomic_load(&chunk_count) > count;
+	if (!more && count < CHUNKS_MOST)
+		made = chunk_map();
+	if (made != NULL) {
+		atomic_store_explicit(&chunks[count], made, memory_order_release);
+		atomic_store(&chunk_count, count + 1);
+		more = true;
+	}
+	guard_unlock(&chunk_making);
+	return more;
 }
 
 /* A process that was killed between two steps of a list operation leaks one element at most:
  * nothing to repair. */
-static bool arena_lock(void)
+static bool chunk_lock(struct chunk *chunk)
 {
-	int r = share_lock(&arena->lock);
+	int r = share_lock(&chunk->lock);
 
 	return r == 0 || r == -EOWNERDEAD;
 }
@@ -155,19 +185,22 @@ static void free_locked(struct share *share)
 
 static void slot_put(struct share *share)
 {
+	uint32_t number;
+	struct chunk *chunk = chunk_of(share, &number);
+
 	explicit_bzero(share, SLOT_LEN);
-	if (!arena_lock())
+	if (!chunk_lock(chunk))
 		return;
-	share->next_free = arena->free_slot;
-	arena->free_slot = (uint32_t)(((uint8_t *)share - (uint8_t *)arena) / SLOT_LEN);
-	share_unlock(&arena->lock);
+	share->next_free = chunk->free_slot;
+	chunk->free_slot = (uint32_t)(((uint8_t *)share - (uint8_t *)chunk) / SLOT_LEN);
+	share_unlock(&chunk->lock);
+	atomic_store(&likely, number);
 }
 
-/* The lists are dry: what processes held that were killed comes back. */
-static void reclaim(void)
+static void reclaim_from(struct chunk *chunk)
 {
-	for (uint32_t i = 1; i < arena->slots_used; i++) {
-		struct share *share = slot_at(i);
+	for (uint32_t i = 1; i < chunk->slots_used; i++) {
+		struct share *share = slot_at(chunk, i);
 
 		if (share->id == 0)
 			continue;
@@ -175,6 +208,15 @@ static void reclaim(void)
 		if (!is_held(share))
 			share_free(share);
 	}
+}
+
+/* There are no more: what processes held that were killed comes back. */
+static void reclaim(void)
+{
+	uint32_t count = atomic_load(&chunk_count);
+
+	for (uint32_t number = 0; number < count; number++)
+		reclaim_from(chunk_at(number));
 }
 
 static uint32_t take(uint32_t *head, uint32_t *used, uint32_t most, uint32_t next)
@@ -188,28 +230,47 @@ static uint32_t take(uint32_t *head, uint32_t *used, uint32_t most, uint32_t nex
 	return index;
 }
 
-static struct share *slot_take(void)
+static struct share *slot_take_from(struct chunk *chunk)
 {
 	uint32_t index;
 
-	if (!arena_lock())
+	if (!chunk_lock(chunk))
 		return NULL;
-	index = take(&arena->free_slot, &arena->slots_used, arena->slots,
-		slot_at(arena->free_slot)->next_free);
-	share_unlock(&arena->lock);
-	return index != 0 ? slot_at(index) : NULL;
+	index = take(&chunk->free_slot, &chunk->slots_used, CHUNK_SLOTS,
+		slot_at(chunk, chunk->free_slot)->next_free);
+	share_unlock(&chunk->lock);
+	return index != 0 ? slot_at(chunk, index) : NULL;
+}
+
+static struct share *slot_take(uint32_t count)
+{
+	uint32_t first = atomic_load(&likely);
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t number = (first + i) % count;
+		struct share *share = slot_take_from(chunk_at(number));
+
+		if (share == NULL)
+			continue;
+		if (i > 0)
+			atomic_store(&likely, number);
+		return share;
+	}
+	return NULL;
 }
 
 struct share *share_new(void)
 {
 	struct share *share;
+	uint32_t count;
 
-	if (!arena_ready())
-		return NULL;
-	share = slot_take();
+	do {
+		count = atomic_load(&chunk_count);
+		share = slot_take(count);
+	} while (share == NULL && chunk_add(count));
 	if (share == NULL) {
 		reclaim();
-		share = slot_take();
+		share = slot_take(count);
 	}
 	if (share == NULL)
 		return NULL;
@@ -319,20 +380,23 @@ void share_fork_failed(struct share *share)
 
 uint8_t *share_bytes_start(struct share_bytes *bytes)
 {
+	struct chunk *chunk = chunk_of_bytes(bytes);
+
 	if (bytes->buffer == SHARE_NO_BUFFER) {
-		if (!arena_lock())
+		if (!chunk_lock(chunk))
 			return NULL;
-		bytes->buffer = take(&arena->free_buffer, &arena->buffers_used, arena->buffers,
-			arena->free_buffer != 0 ? *(uint32_t *)buffer_at(arena->free_buffer) : 0);
-		share_unlock(&arena->lock);
+		bytes->buffer = take(&chunk->free_buffer, &chunk->buffers_used, CHUNK_BUFFERS + 1,
+			chunk->free_buffer != 0 ? *(uint32_t *)buffer_at(chunk, chunk->free_buffer)
+						: 0);
+		share_unlock(&chunk->lock);
 		bytes->offset = bytes->len = 0;
 	}
-	return bytes->buffer != SHARE_NO_BUFFER ? buffer_at(bytes->buffer) : NULL;
+	return bytes->buffer != SHARE_NO_BUFFER ? buffer_at(chunk, bytes->buffer) : NULL;
 }
 
 uint8_t *share_bytes_data(const struct share_bytes *bytes)
 {
-	return buffer_at(bytes->buffer) + bytes->offset;
+	return buffer_at(chunk_of_bytes(bytes), bytes->buffer) + bytes->offset;
 }
 
 int share_bytes_put(struct share_bytes *bytes, const uint8_t *data, size_t len)
@@ -357,18 +421,20 @@ int share_bytes_put(struct share_bytes *bytes, const uint8_t *data, size_t len)
 
 void share_bytes_drop(struct share_bytes *bytes, size_t len)
 {
+	struct chunk *chunk;
 	uint8_t *start;
 
 	bytes->len -= (uint32_t)len;
 	bytes->offset += (uint32_t)len;
 	if (bytes->len > 0 || bytes->buffer == SHARE_NO_BUFFER)
 		return;
-	start = buffer_at(bytes->buffer);
+	chunk = chunk_of_bytes(bytes);
+	start = buffer_at(chunk, bytes->buffer);
 	explicit_bzero(start, bytes->offset);
-	if (arena_lock()) {
-		memcpy(start, &arena->free_buffer, sizeof(arena->free_buffer));
-		arena->free_buffer = bytes->buffer;
-		share_unlock(&arena->lock);
+	if (chunk_lock(chunk)) {
+		memcpy(start, &chunk->free_buffer, sizeof(chunk->free_buffer));
+		chunk->free_buffer = bytes->buffer;
+		share_unlock(&chunk->lock);
 	}
 	memset(bytes, 0, sizeof(*bytes));
 }
@@ -376,7 +442,7 @@ void share_bytes_drop(struct share_bytes *bytes, size_t len)
 void share_lock_for_fork(bool on)
 {
 	if (on)
-		guard_lock(&arena_making);
+		guard_lock(&chunk_making);
 	else
-		guard_unlock(&arena_making);
+		guard_unlock(&chunk_making);
 }

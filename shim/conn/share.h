@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What processes share of a connection: keys, sequence numbers, bytes in between. It lives in one
- * shared mapping that the first connection of a process makes and that its forked children inherit,
- * so that parent and child may both go on (DESIGN 5.6). Everything is reached by index, nothing by
- * pointer, and whatever a killed process held is found and taken back.
+ * What processes share of a connection: keys, sequence numbers, bytes in between. It lives in
+ * shared mappings that the forked children of a process inherit, so that parent and child may both
+ * go on (DESIGN 5.6). Everything in there is reached by index, nothing by pointer, and whatever a
+ * killed process held is found and taken back.
  */
 #ifndef SEAMTLS_CONN_SHARE_H
 #define SEAMTLS_CONN_SHARE_H
