@@ -28,4 +28,3 @@ def test_vsftpd(seam, root, version):
     client.quit()
     client.close()
     check_opened(server, 2 + 2 * len(SIZES), version=f"TLSv{version}")
-
