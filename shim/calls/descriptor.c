@@ -235,6 +235,8 @@ static int ioctl_mapped(struct conn *conn, int fd, unsigned long request, void *
 {
 	int r;
 
+	if (arg == NULL && request != FIOCLEX && request != FIONCLEX)
+		return libc.ioctl(fd, request, arg);
 	switch (request) {
 	case FIONREAD:
 		return answer_int(arg, conn_readable_bytes(conn, fd));

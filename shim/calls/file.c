@@ -7,32 +7,92 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#define STREAMS_MOST (1 << 20)
 
 static ssize_t stream_read(void *cookie, char *buf, size_t len)
 {
 	return read((int)(intptr_t)cookie, buf, len);
 }
 
+/* By descriptor; reserved as address space, made real page by page. */
+static _Atomic(FILE *) *streams;
+static _Atomic int streams_high; /* one above the highest there ever was */
+
+static void stream_note(int fd, FILE *stream)
+{
+	if (streams == NULL) {
+		void *made = mmap(NULL, STREAMS_MOST * sizeof(*streams), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (made == MAP_FAILED)
+			return;
+		streams = made;
+	}
+	if (fd >= STREAMS_MOST)
+		return;
+	atomic_store(&streams[fd], stream);
+	if (fd >= atomic_load(&streams_high))
+		atomic_store(&streams_high, fd + 1);
+}
+
+void streams_flush(void)
+{
+	for (int fd = 0; fd < atomic_load(&streams_high); fd++) {
+		FILE *stream = atomic_load(&streams[fd]);
+
+		/* Whoever holds it is in the middle of something, and may be for ever. */
+		if (stream == NULL || ftrylockfile(stream) != 0)
+			continue;
+		fflush(stream);
+		funlockfile(stream);
+	}
+}
+
+/* As libc does: all of it, or an error. */
 static ssize_t stream_write(void *cookie, const char *buf, size_t len)
 {
-	ssize_t n = write((int)(intptr_t)cookie, buf, len);
+	size_t done = 0;
 
-	return n < 0 ? 0 : n; /* fopencookie(3): 0 is the error */
+	while (done < len) {
+		ssize_t n = write((int)(intptr_t)cookie, buf + done, len - done);
+
+		if (n < 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done; /* fopencookie(3): less is the error */
+}
+
+/* A socket has no places. */
+static int stream_seek(void *cookie, off64_t *offset, int whence)
+{
+	(void)cookie;
+	(void)offset;
+	(void)whence;
+	errno = ESPIPE;
+	return -1;
 }
 
 static int stream_close(void *cookie)
 {
+	stream_note((int)(intptr_t)cookie, NULL);
 	return close((int)(intptr_t)cookie);
 }
 
 static FILE *stream_of(int fd, const char *mode)
 {
 	const cookie_io_functions_t functions = {
-		.read = stream_read, .write = stream_write, .close = stream_close
+		.read = stream_read,
+		.write = stream_write,
+		.seek = stream_seek,
+		.close = stream_close,
 	};
 	FILE *stream = fopencookie((void *)(intptr_t)fd, mode, functions);
 
@@ -42,6 +102,7 @@ static FILE *stream_of(int fd, const char *mode)
 	 * what fopencookie() has left there. */
 	stream->_fileno = fd;
 	stream->_wide_data = NULL;
+	stream_note(fd, stream);
 	return stream;
 }
 
@@ -72,6 +133,7 @@ static void end_under(FILE *stream)
 
 	if (is_mapped(fd)) {
 		fflush(stream);
+		stream_note(fd, NULL);
 		conn_replaced(fd);
 	}
 	errno = saved;

@@ -61,6 +61,7 @@ int __libc_start_main(main_function *program, int argc, char **argv, void (*init
 /* Other libraries' destructors come after this one, and may still use their descriptors. */
 static __attribute__((destructor)) void end(void)
 {
+	streams_flush();
 	conn_at_exit();
 }
 

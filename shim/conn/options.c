@@ -81,6 +81,8 @@ static int answer_int(int value, void *out, socklen_t *len)
 {
 	if (!memory_is_there(len, sizeof(*len), true))
 		return -EFAULT;
+	if (*len > INT32_MAX)
+		return -EINVAL;
 	if (*len > sizeof(value))
 		*len = *len <= INT32_MAX ? sizeof(value) : 0;
 	if (!memory_is_there(out, *len, true))
