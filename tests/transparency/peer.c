@@ -237,6 +237,14 @@ static void do_text(const char *arg)
 	outcome(n < 0 ? (int)n : 0);
 }
 
+static void do_text_line(const char *arg)
+{
+	char line[LINE_MOST + 1];
+
+	snprintf(line, sizeof(line), "%s\n", arg);
+	do_text(line);
+}
+
 /* All of a record but its last bytes. */
 static void do_partial(const char *arg)
 {
@@ -669,6 +677,7 @@ static const struct {
 	{ "send", do_send },
 	{ "signal", do_signal },
 	{ "text", do_text },
+	{ "text_line", do_text_line },
 	{ "text_until_end", do_text_until_end },
 	{ "ticket", do_ticket },
 	{ "unlisten", do_unlisten },
