@@ -86,6 +86,13 @@ static int stream_close(void *cookie)
 	return close((int)(intptr_t)cookie);
 }
 
+/*
+ * libc has wide characters for its own streams only. What fopencookie() leaves here is a pointer
+ * that some wide functions follow; they find nothing to read and no room, and fail. More than
+ * struct _IO_wide_data takes.
+ */
+static uint64_t no_wide_data[128];
+
 static FILE *stream_of(int fd, const char *mode)
 {
 	const cookie_io_functions_t functions = {
@@ -98,10 +105,9 @@ static FILE *stream_of(int fd, const char *mode)
 
 	if (stream == NULL)
 		return NULL;
-	/* So that fileno(), and select() on it, are right; and for freopen(), which would follow
-	 * what fopencookie() has left there. */
+	/* So that fileno(), and select() on it, are right. */
 	stream->_fileno = fd;
-	stream->_wide_data = NULL;
+	stream->_wide_data = (struct _IO_wide_data *)no_wide_data;
 	stream_note(fd, stream);
 	return stream;
 }
@@ -136,6 +142,9 @@ static void end_under(FILE *stream)
 		stream_note(fd, NULL);
 		conn_replaced(fd);
 	}
+	/* It would write there. */
+	if (stream != NULL && stream->_wide_data == (struct _IO_wide_data *)no_wide_data)
+		stream->_wide_data = NULL;
 	errno = saved;
 }
 

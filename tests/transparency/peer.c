@@ -245,6 +245,13 @@ static void do_text_line(const char *arg)
 	do_text(line);
 }
 
+/* The end of a line of text. */
+static void do_line(const char *arg)
+{
+	(void)arg;
+	do_text("\n");
+}
+
 /* All of a record but its last bytes. */
 static void do_partial(const char *arg)
 {
@@ -657,6 +664,7 @@ static const struct {
 	{ "groups", do_groups },
 	{ "half_close", do_half_close },
 	{ "key_update", do_key_update },
+	{ "line", do_line },
 	{ "listen", do_listen },
 	{ "mode", do_mode },
 	{ "mute", do_mute },
