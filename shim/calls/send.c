@@ -92,27 +92,15 @@ SEAM_EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 }
 SEAM_ALIAS(__send, send);
 
-/* MSG_FASTOPEN is connect() and send() in one; the data does not go into the SYN. 0, or why it does
- * not connect. */
-static int connect_first(int fd, const struct sockaddr *addr, socklen_t len)
-{
-	struct conn *conn = mapped_get(fd);
-
-	if (conn != NULL) {
-		conn_put(conn);
-		return 0;
-	}
-	return connect(fd, addr, len);
-}
-
 SEAM_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	__CONST_SOCKADDR_ARG address, socklen_t addr_len)
 {
 	const struct sockaddr *addr = address.__sockaddr__;
 	ssize_t n;
 
+	/* MSG_FASTOPEN is connect() and send() in one; the data does not go into the SYN. */
 	if ((flags & MSG_FASTOPEN) != 0 && addr != NULL) {
-		if (connect_first(fd, addr, addr_len) < 0)
+		if (connect(fd, addr, addr_len) < 0)
 			return -1;
 		return send(fd, buf, len, flags & ~MSG_FASTOPEN);
 	}
@@ -131,7 +119,7 @@ SEAM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	if (msg->msg_iovlen > IOV_MAX)
 		return libc.sendmsg(fd, msg, flags); /* which refuses it */
 	if ((flags & MSG_FASTOPEN) != 0 && msg->msg_name != NULL) {
-		if (connect_first(fd, msg->msg_name, msg->msg_namelen) < 0)
+		if (connect(fd, msg->msg_name, msg->msg_namelen) < 0)
 			return -1;
 		connected = *msg;
 		connected.msg_name = NULL;

@@ -276,7 +276,11 @@ static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, 
  * EISCONN). */
 static int connect_again(struct conn **held, int fd)
 {
-	int r = conn_establish_wait(held, fd, 0, SO_SNDTIMEO);
+	int r;
+
+	if ((*held)->role == TLS_SERVER)
+		return -EISCONN;
+	r = conn_establish_wait(held, fd, 0, SO_SNDTIMEO);
 
 	if (r == -EINTR || r == -ESTALE)
 		return r;
