@@ -186,7 +186,8 @@ void guard_resume(const struct guard *from)
 	}
 }
 
-void guard_cancelled(void *from)
+/* A wait without `delivers` was ended by cancellation: the thread's mask as the program left it. */
+static void cancelled(void *from)
 {
 	const struct guard *guard = from;
 
@@ -201,8 +202,21 @@ int guard_poll(
 	int r;
 
 	guard_suspend(&guard, false);
-	pthread_cleanup_push(guard_cancelled, &guard);
+	pthread_cleanup_push(cancelled, &guard);
 	r = libc.ppoll(fds, count, timeout, mask != NULL ? mask : &guard.mask);
+	pthread_cleanup_pop(0);
+	guard_resume(&guard);
+	return r;
+}
+
+int guard_epoll(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask)
+{
+	struct guard guard;
+	int r;
+
+	guard_suspend(&guard, false);
+	pthread_cleanup_push(cancelled, &guard);
+	r = libc.epoll_pwait(epfd, events, max, timeout, mask != NULL ? mask : &guard.mask);
 	pthread_cleanup_pop(0);
 	guard_resume(&guard);
 	return r;

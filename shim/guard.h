@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -49,10 +50,10 @@ struct guard {
 };
 void guard_suspend(struct guard *out, bool deliver);
 void guard_resume(const struct guard *from);
-/* ppoll() as such a wait. `mask` NULL: the program's. The count, or -1 and errno. */
+/* ppoll() and epoll_pwait() as such waits. `mask` NULL: the program's. The count, or -1 and errno.
+ */
 int guard_poll(
 	struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
-/* A suspended wait was ended by cancellation: the thread's mask as the program left it. */
-void guard_cancelled(void *from);
+int guard_epoll(int epfd, struct epoll_event *events, int max, int timeout, const sigset_t *mask);
 
 #endif

@@ -7,6 +7,7 @@
 #include "host.h"
 
 #include "audit/writer.h"
+#include "deep.h"
 #include "guard.h"
 #include "notice.h"
 #include "strict.h"
@@ -193,6 +194,18 @@ static enum host_status set_up(void)
 	return HOST_READY;
 }
 
+static void set_up_once(void *arg)
+{
+	(void)arg;
+	guard_lock(&host_lock);
+	if (atomic_load(&status) == HOST_UNKNOWN) {
+		loading = true;
+		atomic_store_explicit(&status, set_up(), memory_order_release);
+		loading = false;
+	}
+	guard_unlock(&host_lock);
+}
+
 static int host_status(void)
 {
 	int now = atomic_load_explicit(&status, memory_order_acquire);
@@ -202,17 +215,9 @@ static int host_status(void)
 		return now;
 	if (loading)
 		return HOST_DISABLED;
-	guard_lock(&host_lock);
-	now = atomic_load(&status);
-	if (now == HOST_UNKNOWN) {
-		loading = true;
-		now = set_up();
-		loading = false;
-		atomic_store_explicit(&status, now, memory_order_release);
-	}
-	guard_unlock(&host_lock);
+	deep_run(set_up_once, NULL);
 	errno = saved;
-	return now;
+	return atomic_load(&status);
 }
 
 void host_begin(void)
@@ -257,42 +262,75 @@ static size_t fill_query(struct policy_query *query, gid_t *groups)
 	return query->group_count;
 }
 
+/* What a question to the policy takes and gives. */
+struct question {
+	struct policy_query *query;
+	struct policy_decision *decision;
+	const struct policy_rule **rule;
+	bool matters;
+};
+
+static void ask(void *arg)
+{
+	struct question *question = arg;
+	gid_t groups[GROUPS_MOST];
+
+	fill_query(question->query, groups);
+	if (question->decision != NULL)
+		policy_decide(policy, question->query, question->decision);
+	else
+		question->matters =
+			policy_listener_matters(policy, question->query, question->rule);
+	question->query->groups = NULL;
+}
+
 void host_decide(struct policy_query *query, struct policy_decision *out)
 {
-	gid_t groups[GROUPS_MOST];
+	struct question question = { .query = query, .decision = out };
 	int saved = errno;
 
-	fill_query(query, groups);
-	policy_decide(policy, query, out);
-	query->groups = NULL;
+	deep_run(ask, &question);
 	errno = saved;
 }
 
 bool host_listener_matters(struct policy_query *query, const struct policy_rule **rule)
 {
-	gid_t groups[GROUPS_MOST];
+	struct question question = { .query = query, .rule = rule };
 	int saved = errno;
-	bool matters;
 
-	fill_query(query, groups);
-	matters = policy_listener_matters(policy, query, rule);
-	query->groups = NULL;
+	deep_run(ask, &question);
 	errno = saved;
-	return matters;
+	return question.matters;
+}
+
+struct wanted_context {
+	const struct policy_rule *rule;
+	enum tls_role role;
+	char *why;
+	size_t why_len;
+};
+
+static void make_context(void *arg)
+{
+	const struct wanted_context *wanted = arg;
+	struct tls_context **context = &contexts[wanted->role][wanted->rule->index];
+
+	guard_lock(&host_lock);
+	if (*context == NULL && tls_context_new(&wanted->rule->tls, wanted->role, context,
+					wanted->why, wanted->why_len) < 0)
+		*context = NULL;
+	guard_unlock(&host_lock);
 }
 
 struct tls_context *host_context(
 	const struct policy_rule *rule, enum tls_role role, char *why, size_t why_len)
 {
-	struct tls_context **context = &contexts[role][rule->index];
+	struct wanted_context wanted = { rule, role, why, why_len };
 	int saved = errno;
 
-	guard_lock(&host_lock);
-	if (*context == NULL && tls_context_new(&rule->tls, role, context, why, why_len) < 0)
-		*context = NULL;
-	guard_unlock(&host_lock);
+	deep_run(make_context, &wanted);
 	errno = saved;
-	return *context;
+	return contexts[role][rule->index];
 }
 
 static int required(int r)
@@ -329,7 +367,7 @@ static void tell_policy(void)
 	write_event(&event);
 }
 
-int host_audit_open(void)
+static int open_audit(void)
 {
 	char why[256] = "";
 	int saved = errno, r;
@@ -350,13 +388,13 @@ int host_audit_open(void)
 	return r < 0 ? required(r) : 0;
 }
 
-int host_audit(struct audit_event *event)
+static int audit(struct audit_event *event)
 {
 	int saved = errno, r;
 
 	if (host_status() == HOST_DISABLED || !audited)
 		return 0;
-	r = host_audit_open();
+	r = open_audit();
 	if (r < 0)
 		return r;
 	r = write_event(event);
@@ -364,12 +402,46 @@ int host_audit(struct audit_event *event)
 	return r < 0 ? required(r) : 0;
 }
 
+struct audit_job {
+	struct audit_event *event; /* NULL: only open it */
+	int result;
+};
+
+static void do_audit(void *arg)
+{
+	struct audit_job *job = arg;
+
+	job->result = job->event != NULL ? audit(job->event) : open_audit();
+}
+
+int host_audit_open(void)
+{
+	struct audit_job job = { NULL, 0 };
+
+	deep_run(do_audit, &job);
+	return job.result;
+}
+
+int host_audit(struct audit_event *event)
+{
+	struct audit_job job = { event, 0 };
+
+	deep_run(do_audit, &job);
+	return job.result;
+}
+
+static void flush_audit(void *arg)
+{
+	(void)arg;
+	if (audit_writer_descriptor() >= 0)
+		audit_writer_flush();
+}
+
 void host_audit_flush(void)
 {
 	int saved = errno;
 
-	if (audit_writer_descriptor() >= 0)
-		audit_writer_flush();
+	deep_run(flush_audit, NULL);
 	errno = saved;
 }
 

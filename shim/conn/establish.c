@@ -6,6 +6,7 @@
  */
 #include "conn/internal.h"
 
+#include "deep.h"
 #include "guard.h"
 #include "notice.h"
 
@@ -336,7 +337,7 @@ static int establishing_step(struct conn *conn, int fd)
 	return r;
 }
 
-int conn_establish_locked(struct conn *conn, int fd)
+static int step_locked(struct conn *conn, int fd)
 {
 	for (;;) {
 		int r;
@@ -357,6 +358,26 @@ int conn_establish_locked(struct conn *conn, int fd)
 			return 0;
 		}
 	}
+}
+
+struct step {
+	struct conn *conn;
+	int fd, result;
+};
+
+static void take_step(void *arg)
+{
+	struct step *step = arg;
+
+	step->result = step_locked(step->conn, step->fd);
+}
+
+int conn_establish_locked(struct conn *conn, int fd)
+{
+	struct step step = { conn, fd, 0 };
+
+	deep_run(take_step, &step);
+	return step.result;
 }
 
 int conn_establish(struct conn *conn, int fd)

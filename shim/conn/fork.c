@@ -7,6 +7,7 @@
  */
 #include "conn/internal.h"
 
+#include "deep.h"
 #include "guard.h"
 
 static void each_connection(void (*visit)(struct conn *conn))
@@ -53,6 +54,7 @@ static void unhold(struct conn *conn)
 /* In the order in which they are nested. */
 void conn_lock_all(bool on)
 {
+	deep_lock_for_fork(on);
 	host_lock_for_fork(on);
 	driver_lock_for_fork(on);
 	interest_lock_for_fork(on);

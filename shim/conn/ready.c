@@ -166,16 +166,11 @@ static int real_epoll(int epfd, struct epoll_event *events, int max, const struc
 	const sigset_t *mask)
 {
 	int saved = errno, r, ms = -1;
-	struct guard guard;
 
 	/* Rounded up: a wait may be longer than asked, never shorter. */
 	if (timeout != NULL)
 		ms = (int)(timeout->tv_sec * 1000 + (timeout->tv_nsec + 999999) / 1000000);
-	guard_suspend(&guard, false);
-	pthread_cleanup_push(guard_cancelled, &guard);
-	r = libc.epoll_pwait(epfd, events, max, ms, mask != NULL ? mask : &guard.mask);
-	pthread_cleanup_pop(0);
-	guard_resume(&guard);
+	r = guard_epoll(epfd, events, max, ms, mask);
 	if (r < 0)
 		r = -errno;
 	errno = saved;

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * As many stacks as threads have ever been in there at once, kept for the next: address space, of
+ * which only what was touched is memory. Each has a page below it that nobody may touch.
+ */
+#include "deep.h"
+
+#include "guard.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define STACK_LEN (256 * 1024)
+#define GUARD_LEN 65536 /* a page of any kernel */
+
+/* At the upper end of its memory. */
+struct stack {
+	struct stack *next;
+	void (*run)(void *arg);
+	void *arg;
+	ucontext_t here, caller;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct stack *spare;
+/* Who is in there has locks of wolfSSL, which a forked child could not get at: fork() waits. */
+static pthread_rwlock_t gate = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+static pid_t closed_by;
+/* The one that this thread is on. */
+static _Thread_local struct stack *current __attribute__((tls_model("initial-exec")));
+
+static struct stack *stack_map(void)
+{
+	int saved = errno;
+	uint8_t *made = mmap(NULL, GUARD_LEN + STACK_LEN, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	struct stack *stack = NULL;
+
+	if (made != MAP_FAILED) {
+		mprotect(made, GUARD_LEN, PROT_NONE);
+		/* Keys pass through it. */
+		madvise(made, GUARD_LEN + STACK_LEN, MADV_DONTDUMP);
+		stack = (struct stack *)(made + GUARD_LEN + STACK_LEN -
+					 (sizeof(struct stack) + 63) / 64 * 64);
+	}
+	errno = saved;
+	return stack;
+}
+
+static struct stack *stack_take(void)
+{
+	struct stack *stack;
+
+	guard_lock(&lock);
+	stack = spare;
+	if (stack != NULL)
+		spare = stack->next;
+	guard_unlock(&lock);
+	return stack != NULL ? stack : stack_map();
+}
+
+static void stack_give(struct stack *stack)
+{
+	guard_lock(&lock);
+	stack->next = spare;
+	spare = stack;
+	guard_unlock(&lock);
+}
+
+static void enter(void)
+{
+	current->run(current->arg);
+}
+
+static void run_on(struct stack *stack)
+{
+	uint8_t *end = (uint8_t *)stack;
+
+	getcontext(&stack->here);
+	stack->here.uc_stack.ss_sp = end - (STACK_LEN - (sizeof(*stack) + 63) / 64 * 64);
+	stack->here.uc_stack.ss_size = STACK_LEN - (sizeof(*stack) + 63) / 64 * 64;
+	stack->here.uc_link = &stack->caller;
+	makecontext(&stack->here, enter, 0);
+	current = stack;
+	swapcontext(&stack->caller, &stack->here);
+	current = NULL;
+}
+
+static void run_from_outside(void (*run)(void *arg), void *arg)
+{
+	struct stack *stack = stack_take();
+
+	pthread_rwlock_rdlock(&gate);
+	if (stack != NULL) {
+		stack->run = run;
+		stack->arg = arg;
+		run_on(stack);
+		stack_give(stack);
+	} else {
+		run(arg); /* there is no memory; perhaps there is stack */
+	}
+	pthread_rwlock_unlock(&gate);
+}
+
+void deep_run(void (*run)(void *arg), void *arg)
+{
+	guard_enter();
+	if (current == NULL)
+		run_from_outside(run, arg);
+	else
+		run(arg);
+	guard_leave();
+}
+
+void deep_lock_for_fork(bool on)
+{
+	static const pthread_rwlock_t open = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+
+	if (on) {
+		pthread_rwlock_wrlock(&gate);
+		guard_lock(&lock);
+		closed_by = gettid();
+		return;
+	}
+	guard_unlock(&lock);
+	/* The child's thread is another one, as which it cannot open what it has closed. */
+	if (gettid() == closed_by)
+		pthread_rwlock_unlock(&gate);
+	else
+		gate = open;
+}
