@@ -30,19 +30,57 @@ static void __attribute__((noreturn)) first_exit_now(int status)
 	libc.exit_now(status);
 }
 
+static void *first_dlsym(void *handle, const char *name)
+{
+	libc_init();
+	return libc.dlsym(handle, name);
+}
+
+static void *first_dlopen(const char *path, int flags)
+{
+	libc_init();
+	return libc.dlopen(path, flags);
+}
+
+static void *first_dlmopen(Lmid_t space, const char *path, int flags)
+{
+	libc_init();
+	return libc.dlmopen(space, path, flags);
+}
+
 struct libc libc = {
 #define LIBC_INITIAL(result, name, parameters, arguments) .name = first_##name,
 	LIBC_FUNCTIONS(LIBC_INITIAL)
 #undef LIBC_INITIAL
 		.exit_now = first_exit_now,
+	.dlsym = first_dlsym,
+	.dlopen = first_dlopen,
+	.dlmopen = first_dlmopen,
 };
 
 /* ISO C has no conversion from void * to a function pointer; POSIX dlsym() promises that the bytes
  * are the same. */
+/* dlsym() is one of the names that the library defines itself. Its versions: of all architectures
+ * since 2.34, of most before, of x86-64 before. */
+static void find_dlsym(void)
+{
+	static const char *const versions[] = { "GLIBC_2.34", "GLIBC_2.17", "GLIBC_2.2.5" };
+	void *found = NULL;
+
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions) && found == NULL; i++)
+		found = dlvsym(RTLD_NEXT, "dlsym", versions[i]);
+	if (found != NULL)
+		memcpy(&libc.dlsym, &found, sizeof(found));
+}
+
 void libc_find(void *member, const char *name)
 {
 	int (*absent)(void) = missing;
-	void *found = dlsym(RTLD_NEXT, name);
+	void *found;
+
+	if (libc.dlsym == first_dlsym)
+		find_dlsym();
+	found = libc.dlsym(RTLD_NEXT, name);
 
 	if (found != NULL)
 		memcpy(member, &found, sizeof(found));
@@ -58,5 +96,7 @@ void libc_init(void)
 	LIBC_FUNCTIONS(LIBC_LOOK_UP)
 #undef LIBC_LOOK_UP
 	libc_find(&libc.exit_now, "_exit");
+	libc_find(&libc.dlopen, "dlopen");
+	libc_find(&libc.dlmopen, "dlmopen");
 	errno = saved;
 }

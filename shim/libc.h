@@ -11,6 +11,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dlfcn.h>
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>
@@ -175,6 +176,10 @@ struct libc {
 	LIBC_FUNCTIONS(LIBC_MEMBER)
 #undef LIBC_MEMBER
 	void (*exit_now)(int status) __attribute__((noreturn)); /* _exit */
+	/* Only to be jumped to: they look at the address of their caller. */
+	void *(*dlsym)(void *handle, const char *name);
+	void *(*dlopen)(const char *path, int flags);
+	void *(*dlmopen)(Lmid_t space, const char *path, int flags);
 };
 
 extern struct libc libc;
