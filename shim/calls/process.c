@@ -6,6 +6,7 @@
 #include "calls/process.h"
 #include "calls/border.h"
 #include "calls/environment.h"
+#include "calls/streams.h"
 #include "handlers.h"
 #include "host.h"
 
@@ -58,11 +59,19 @@ int __libc_start_main(main_function *program, int argc, char **argv, void (*init
 	return real(program, argc, argv, init, fini, loader_fini, stack_end);
 }
 
-/* Other libraries' destructors come after this one, and may still use their descriptors. */
-static __attribute__((destructor)) void end(void)
+static void at_very_end(int status, void *arg)
 {
+	(void)status, (void)arg;
 	streams_flush();
 	conn_at_exit();
+}
+
+/* Other libraries' destructors come after this one, and may still use their connections: what is
+ * registered now comes after all of them. */
+static __attribute__((destructor)) void end(void)
+{
+	if (on_exit(at_very_end, NULL) != 0)
+		at_very_end(0, NULL);
 }
 
 SEAM_EXPORT pid_t fork(void)

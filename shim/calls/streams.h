@@ -9,6 +9,8 @@
 
 /* fd may have become a protected connection: call it with any new descriptor. */
 void streams_hold(int fd);
+/* At the end of the process: what is in the buffers of streams on connections goes out. */
+void streams_flush(void);
 /* fd is something else from here on. */
 void streams_release(int fd);
 

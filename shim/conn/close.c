@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define EXIT_LINGER_US 2000000
 /* How long a close of a blocking descriptor may wait for room for what was promised to be sent. */
@@ -339,6 +340,24 @@ int conn_shutdown(struct conn *conn, int fd, int how)
 	return r;
 }
 
+/* The thread that ends the process, or 0. */
+static _Atomic pid_t ending;
+
+void conn_wait_if_ending(void)
+{
+	pid_t by = atomic_load_explicit(&ending, memory_order_relaxed);
+
+	if (by == 0 || by == gettid())
+		return;
+	for (;;)
+		pause();
+}
+
+void conn_ends_in_child(void)
+{
+	atomic_store(&ending, 0);
+}
+
 void conn_at_exit(void)
 {
 	struct conn *conn;
@@ -347,6 +366,7 @@ void conn_at_exit(void)
 	if (host_is_visitor())
 		return;
 	guard_enter();
+	atomic_store(&ending, gettid());
 	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
 		if (conn->share != NULL && atomic_load(&conn->fd) == fd && share_leave(conn->share))
 			finish(conn, fd);

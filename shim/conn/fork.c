@@ -80,6 +80,7 @@ void conn_in_child(void)
 {
 	conn_lock_all(false);
 	host_after_fork();
+	conn_ends_in_child();
 	driver_in_child();
 	each_connection(forked);
 	guard_leave();

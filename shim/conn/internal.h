@@ -246,6 +246,10 @@ void conn_sync_low_water(struct conn *conn, int fd, bool waiting);
 
 /* --- close.c */
 void conn_recycle(struct conn *conn);
+/* A thread that still uses a connection while another ends the process has nothing to hear of the
+ * end: it sleeps until then. */
+void conn_wait_if_ending(void);
+void conn_ends_in_child(void);
 /* What a closed connection had to send is gone, or never will be. */
 void conn_linger_end(struct conn *conn);
 /* Gives up the process's part in the share; the last one frees it. */

@@ -288,6 +288,8 @@ ssize_t conn_receive(struct conn *conn, int fd, const struct iovec *iov, size_t 
 	ssize_t n = receive(&conn, fd, iov, count, flags);
 
 	conn_put_held(conn);
+	if (n <= 0)
+		conn_wait_if_ending();
 	return n;
 }
 

@@ -263,6 +263,8 @@ ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t cou
 	ssize_t n = transmit(&conn, fd, iov, count, flags);
 
 	conn_put_held(conn);
+	if (n <= 0)
+		conn_wait_if_ending();
 	return n == -ESTALE ? CONN_AGAIN : n;
 }
 

@@ -442,6 +442,24 @@ static void exit_while_writing(void)
 	say("status %x", (unsigned)status);
 }
 
+/* 64, 94: what is in a stream's buffer when the program ends arrives. */
+static void stream_at_exit(void)
+{
+	pid_t child = fork();
+	int status;
+
+	NEED(child >= 0);
+	if (child == 0) {
+		FILE *file = fdopen(connected(), "w");
+
+		NEED(file != NULL && fputs("last words", file) >= 0);
+		exit(3);
+	}
+	NEED(waitpid(child, &status, 0) == child);
+	say("status %x", (unsigned)status);
+	tell_peer("text_until_end");
+}
+
 /* fork() in the middle of it */
 
 static _Atomic bool stop;
@@ -499,6 +517,7 @@ const struct test_case cases[] = {
 	CASE(58, shutdown_wakes_accept, ANY_ROLE | BLOCKING),
 	CASE(59, replaced_under_read, ANY_ROLE | BLOCKING),
 	CASE(59, copy_closed, ANY_ROLE | BLOCKING),
+	CASE(94, stream_at_exit, ANY_ROLE | BLOCKING),
 	CASE(95, ends_with_threads, ANY_ROLE | BLOCKING),
 	CASE(95, exit_while_writing, ANY_ROLE | BLOCKING),
 	CASE(95, fork_among_threads, ANY_ROLE | BLOCKING),
