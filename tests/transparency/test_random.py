@@ -16,7 +16,7 @@ from seam import built
 SEED = int(os.environ.get("SEED", "1"))
 COUNT = int(os.environ.get("COUNT", "400"))
 # Seeds wait for each other's bytes more than they compute.
-JOBS = 5
+JOBS = 8
 TIMEOUT_S = 120 + COUNT // 5
 LINES_SHOWN = 60
 OTHER = {"client": "server", "server": "client"}
