@@ -77,11 +77,12 @@ static int listen_here(int fd)
 
 int conn_listen(int fd)
 {
-	int r;
+	int saved = errno, r; /* files are read */
 
 	guard_enter();
 	r = listen_here(fd);
 	guard_leave();
+	errno = saved;
 	return r;
 }
 
@@ -249,7 +250,7 @@ int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		struct sockaddr_storage peer;
 		socklen_t peer_len = sizeof(peer);
 		int made = real_accept(fd, (struct sockaddr *)&peer, &peer_len, flags);
-		int r;
+		int saved = errno, r;
 
 		if (made < 0)
 			return made;
@@ -258,6 +259,7 @@ int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		if (r == 0)
 			r = admit(made, &peer, peer_len, flags);
 		guard_leave();
+		errno = saved;
 		if (r == 0)
 			return made;
 		sys_close(made);

@@ -373,11 +373,12 @@ static int decide_and_connect(
 
 int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len)
 {
-	int r;
+	int saved = errno, r; /* files are read, and more */
 
 	if (conn == NULL)
 		guard_enter();
 	r = decide_and_connect(&conn, fd, addr, len);
 	conn_put_held(conn);
+	errno = saved;
 	return r;
 }

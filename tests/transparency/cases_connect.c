@@ -159,6 +159,48 @@ static void interrupted(void)
 	close(connected());
 }
 
+/* Calls that succeed leave errno alone, also when they are the first of their kind. */
+static void errno_untouched(void)
+{
+	struct sockaddr_in at;
+	socklen_t len = sizeof(at);
+	int fd, listener, other;
+
+	errno = 77;
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	say("socket %d", errno);
+	at = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	NEED(bind(listener, (struct sockaddr *)&at, len) == 0);
+	NEED(listen(listener, 1) == 0);
+	say("listen %d", errno);
+	peer_connects(listener);
+	errno = 77;
+	other = accept(listener, NULL, NULL);
+	NEED(other >= 0);
+	say("accept %d", errno);
+	tell_peer("send 10");
+	errno = 77;
+	NEED(read(other, room, 10) == 10);
+	say("read %d", errno);
+	NEED(close(other) == 0);
+	say("close %d", errno);
+	use_peer(1);
+	at = peer_listens();
+	errno = 77;
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	NEED(join(fd, &at) == 0);
+	say("connect %d", errno);
+	NEED(write(fd, "x", 1) == 1);
+	say("write %d", errno);
+	NEED(dup(fd) >= 0);
+	say("dup %d", errno);
+	NEED(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	say("fcntl %d", errno);
+	say("SO_ERROR %d", error_of(fd));
+	say("getsockopt %d", errno);
+}
+
 /* connect() again and again. */
 static void repeated(void)
 {
@@ -476,6 +518,7 @@ const struct test_case cases[] = {
 		"connect: 0\nconnect: EISCONN\ndone\n",
 		"a connection without its handshake is one that has not come about yet"),
 	CASE(8, repeated, CLIENT | ANY_MODE),
+	CASE(27, errno_untouched, CLIENT | BLOCKING),
 	CASE(28, interrupted, CLIENT | BLOCKING),
 	CASE(32, to_itself, CLIENT | ANY_MODE),
 	CASE(55, no_answer, CLIENT | ANY_MODE),
