@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Servers that several files of tests start, under seamtls or not."""
+import os
 import sys
 
 PYTHON = sys.executable
@@ -40,7 +41,9 @@ def start_python(seam, source, **keys):
     return seam.serve(lambda port: [PYTHON, "-c", source, port], lambda port: seam.policy(seam.inbound(port, **keys)))
 
 
-def start_redis(seam, policy=None):
-    folder = seam.make_dir("redis")
+def start_redis(seam, policy=None, *more):
+    user = "redis" if os.geteuid() == 0 else None
+    folder = seam.make_dir("redis", user)
     return seam.serve(
-        lambda port: ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder], policy)
+        lambda port: ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder, *more], policy,
+        user=user)
