@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define CONTROL_FD 900 /* and the next, for a second peer: see test_cases.py */
@@ -400,6 +401,36 @@ void receive_to_end(int fd)
 	size_t done = receive(fd, SIZE_MAX, 65536, &last);
 
 	say("received %zu, then %s", done, last == 0 ? "0" : strerrorname_np(errno));
+}
+
+short poll_now(int fd, short events)
+{
+	struct pollfd pfd = { .fd = fd, .events = events };
+
+	NEED(poll(&pfd, 1, 0) >= 0);
+	return pfd.revents;
+}
+
+int queued(int fd, int least)
+{
+	int have = -1;
+
+	for (;;) {
+		NEED(ioctl(fd, FIONREAD, &have) == 0);
+		if (have >= least)
+			return have;
+		poll(NULL, 0, 1);
+	}
+}
+
+void say_seen(const char *call, const void *buf, ssize_t n, uint64_t from)
+{
+	size_t good = n > 0 ? pattern_match(buf, (size_t)n, from) : 0;
+
+	if (n > 0 && good != (size_t)n)
+		say("%s: %zd, of which byte %zu is wrong", call, n, good);
+	else
+		say_result(call, n);
 }
 
 /* --- */

@@ -100,6 +100,7 @@ int finish_connect(int fd);
 
 /* --- Waits: without a bound of their own, for the alarm names the case. */
 short await(int fd, short events); /* poll(); what it said */
+short poll_now(int fd, short events);
 /* Before a call on a non-blocking descriptor; nothing on a blocking one. */
 void ready_for(int fd, short events);
 
@@ -112,6 +113,10 @@ void not_sent(size_t len);
 bool send_all(int fd, size_t len);
 /* Reads that many bytes in parts of at most `part`; says how many came. */
 void receive_all(int fd, size_t len, size_t part);
+/* How many bytes FIONREAD says are there, once it is at least `least`. */
+int queued(int fd, int least);
+/* As say_received(), of what was only looked at, from that place in the stream on. */
+void say_seen(const char *call, const void *buf, ssize_t n, uint64_t from);
 /* Reads to the end: "N bytes, then 0", or errno. */
 void receive_to_end(int fd);
 
