@@ -39,7 +39,7 @@ static void copies(void)
 {
 	int fd = connected(), one = dup(fd), two;
 
-	say_result("dup", one - fd);
+	say("dup %d", one - fd);
 	exchange(one);
 	say_result("close", close(fd));
 	exchange(one);
@@ -72,7 +72,7 @@ static void number_taken_over(void)
 	int fd = connected(), other = open("/dev/null", O_RDWR);
 
 	exchange(fd);
-	say_result("dup2", dup2(other, fd) - fd);
+	say("dup2 %d", dup2(other, fd) - fd);
 	tell_peer("until_end");
 	say_result("write", write(fd, "x", 1));
 	say_result("read", read(fd, room, 1));
@@ -93,7 +93,7 @@ static void onto_another(void)
 	tell_peer("send 10");
 	receive_all(other, 10, 10);
 	use_peer(0);
-	say_result("dup2", dup2(fd, other) - other);
+	say("dup2 %d", dup2(fd, other) - other);
 	use_peer(1);
 	tell_peer("until_end");
 	use_peer(0);
