@@ -36,10 +36,6 @@ int socket_flags(int flags, int *out);
 /* The bytes of all parts. */
 size_t iov_bytes(const struct iovec *iov, size_t count);
 
-/* What the program has left in the buffers of streams on connections goes out: libc does that after
- * everything else, when they are closed. */
-void streams_flush(void);
-
 /* The connection of fd if its bytes go through us; NULL: libc's affair. A reference, if not NULL.
  */
 struct conn *mapped_get(int fd);

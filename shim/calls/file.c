@@ -4,6 +4,7 @@
  * where no preload sees it; these come back through us.
  */
 #include "calls/border.h"
+#include "calls/streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
