@@ -270,12 +270,15 @@ void turn_to(struct end *end, bool acting, size_t most, bool all)
 		tell(end, end->out.done);
 		/* Tickets may not fit into tiny buffers. */
 		tell(end, end->due_most > 0 ? arrival_of(end) : 0);
-		if (rng_one_in(&common, 40))
-			arrival_acknowledged(end);
 		end->other_read = hear(end);
 	} else {
 		tell(end, end->in.done);
 	}
+	if (!rng_one_in(&common, 40))
+		return;
+	if (acting)
+		arrival_acknowledged(end);
+	meet(end);
 }
 
 void turn(struct end *end)
