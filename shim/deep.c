@@ -14,6 +14,14 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+/* A few instructions that do nothing, unless valgrind sees them: it would take a change of stacks
+ * for a very large frame. */
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define VALGRIND_STACK_REGISTER(start, end) ((void)(start), (void)(end))
+#endif
+
 #define STACK_LEN (256 * 1024)
 #define GUARD_LEN 65536 /* a page of any kernel */
 
@@ -46,6 +54,7 @@ static struct stack *stack_map(void)
 		madvise(made, GUARD_LEN + STACK_LEN, MADV_DONTDUMP);
 		stack = (struct stack *)(made + GUARD_LEN + STACK_LEN -
 					 (sizeof(struct stack) + 63) / 64 * 64);
+		VALGRIND_STACK_REGISTER(made + GUARD_LEN, made + GUARD_LEN + STACK_LEN);
 	}
 	errno = saved;
 	return stack;
