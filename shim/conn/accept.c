@@ -5,6 +5,7 @@
  */
 #include "conn/internal.h"
 
+#include "conn/memory.h"
 #include "conn/names.h"
 #include "conn/relay.h"
 #include "guard.h"
@@ -92,10 +93,12 @@ static int copy_address(const struct sockaddr_storage *from, socklen_t from_len,
 {
 	if (addr == NULL)
 		return 0;
-	if (len == NULL)
+	if (!memory_is_there(len, sizeof(*len), true))
 		return -EFAULT;
 	if (*len > INT32_MAX)
 		return -EINVAL;
+	if (!memory_is_there(addr, from_len < *len ? from_len : *len, true))
+		return -EFAULT;
 	memcpy(addr, from, from_len < *len ? from_len : *len);
 	*len = from_len;
 	return 0;

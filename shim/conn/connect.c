@@ -5,6 +5,7 @@
  */
 #include "conn/internal.h"
 
+#include "conn/memory.h"
 #include "conn/names.h"
 #include "guard.h"
 #include "libc.h"
@@ -342,6 +343,12 @@ static int decide_and_connect(
 	struct policy_address connected;
 	int r;
 
+	/* The kernel refuses what is longer before it looks at it. */
+	if (addr != NULL && len <= sizeof(struct sockaddr_storage) &&
+		!memory_is_there(addr, len, false))
+		return -EFAULT;
+	if (len > sizeof(struct sockaddr_storage))
+		return 1;
 	if (addr != NULL && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC &&
 		*held != NULL && conn_is_mapped(*held))
 		return connect_dissolved(*held, fd);

@@ -207,6 +207,34 @@ static void no_buffer_to_send(void)
 	tell_peer("recv 100");
 }
 
+/* 126 */
+static void no_address(void)
+{
+	struct sockaddr *none = (struct sockaddr *)no_memory(PROT_NONE);
+	struct sockaddr_in at = { 0 };
+	int listener = listening_socket(NULL), fd = client_socket(), error = -1;
+	socklen_t len = sizeof(at), long_one = 1000;
+
+	say_result("connect nowhere", connect(fd, none, sizeof(at)));
+	say_result("connect to much", connect(fd, (struct sockaddr *)room, long_one));
+	close(fd);
+	peer_connects(listener);
+	say_result("accept into nothing", accept(listener, none, &len));
+	peer_connects(listener);
+	say_result("accept with no length",
+		accept(listener, (struct sockaddr *)&at, (socklen_t *)none));
+	fd = connected();
+	say_result("SO_ERROR into nothing", getsockopt(fd, SOL_SOCKET, SO_ERROR, none, &len));
+	len = sizeof(error);
+	say_result("SO_ERROR of no length",
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, (socklen_t *)none));
+	say_result("peer's name into nothing", getpeername(fd, none, &len));
+	say_result("linger from nothing", setsockopt(fd, SOL_SOCKET, SO_LINGER, none, 8));
+	say_result("low water from nothing", setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, none, 4));
+	NEED(send_all(fd, 10));
+	tell_peer("recv 10");
+}
+
 /* 48 */
 static void odd_lengths(void)
 {
@@ -254,6 +282,7 @@ const struct test_case cases[] = {
 	CASE(126, sends_several, EVERYWHERE),
 	CASE(126, no_buffer_to_fill, EVERYWHERE),
 	CASE(126, no_buffer_to_send, EVERYWHERE),
+	CASE(126, no_address, EVERYWHERE),
 	CASE(48, odd_lengths, EVERYWHERE),
 	END_OF_CASES,
 };
