@@ -5,6 +5,14 @@ import getpass
 from seam import need
 
 
+def write_script(seam, text):
+    """A program for those that take one without arguments."""
+    path = seam.make_dir("script") / "program"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
 def openbsd(seam, program, how="nowait", options=()):
     need("inetd")
     config = seam.make_dir("inetd") / "inetd.conf"

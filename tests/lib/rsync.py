@@ -20,15 +20,22 @@ read only = no
 USER = "nobody"
 
 
-def start(seam, root, policy=None):
+def write_config(seam, root):
+    """The configuration of a daemon for the folder `root`, as a file."""
     identity = ""
     if os.geteuid() == 0:
         identity = f"uid = {USER}\ngid = nogroup"
         shutil.chown(root, USER, "nogroup")
     folder = seam.make_dir("rsyncd")
-    (folder / "rsyncd.conf").write_text(CONFIG.format(dir=folder, root=root, identity=identity))
+    config = folder / "rsyncd.conf"
+    config.write_text(CONFIG.format(dir=folder, root=root, identity=identity))
+    return config
+
+
+def start(seam, root, policy=None):
+    config = write_config(seam, root)
     return seam.serve(lambda port: ["rsync", "--daemon", "--no-detach", "--address", "127.0.0.1", "--port", port,
-                                    "--config", folder / "rsyncd.conf"], policy)
+                                    "--config", config], policy)
 
 
 def write_tree(root):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import inetd
 from seam import need
 
 SERVER = """
@@ -48,6 +49,10 @@ class Ssh:
     def start(self, policy=None):
         # It re-executes itself for each connection, and so wants to be called by its whole path.
         return self.seam.serve(lambda port: [shutil.which("sshd"), "-D", "-e", "-f", self.dir / "sshd_config", "-p", port], policy)
+
+    def start_by_inetd(self, policy, options=()):
+        program = inetd.write_script(self.seam, f"#!/bin/sh\nexec {shutil.which('sshd')} -i -f {self.dir}/sshd_config\n")
+        return self.seam.serve(inetd.openbsd(self.seam, program, options=options), policy)
 
     def options(self, port, proxy=None, user=None):
         known = self.dir / "known"

@@ -7,8 +7,9 @@ import subprocess
 import pytest
 
 import inetd
-from peers import connect, content, digest, echo_exchange, read_exactly, start_server
-from seam import check_opened, need
+import rsync
+from peers import BIG, connect, content, digest, echo_exchange, read_exactly, start_server
+from seam import NATIVE, check_opened, need
 from servers import PYTHON
 
 # Answers each line in capitals.
@@ -54,13 +55,6 @@ done
 """
 
 
-def write_script(seam, text):
-    path = seam.make_dir("script") / "program"
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
-
-
 def stdio(seam):
     need("cc")
     path = seam.make_dir("stdio") / "program"
@@ -70,11 +64,11 @@ def stdio(seam):
 
 def static(seam):
     need("busybox")
-    return write_script(seam, STATIC.format(busybox=shutil.which("busybox")))
+    return inetd.write_script(seam, STATIC.format(busybox=shutil.which("busybox")))
 
 
 def shell(seam):
-    return write_script(seam, SHELL)
+    return inetd.write_script(seam, SHELL)
 
 
 PROGRAMS = {"stdio": stdio, "static": static, "shell": shell}
@@ -93,12 +87,33 @@ def converse(sock):
 
 @pytest.mark.parametrize("kind", inetd.KINDS)
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_program_for_each_connection(seam, version, kind, program):
-    server = inetd.start(seam, kind, PROGRAMS[program](seam), version=version)
+def test_program_for_each_connection(seam, kind, program):
+    server = inetd.start(seam, kind, PROGRAMS[program](seam))
     for _ in range(2):
-        with connect(seam, server.port, version) as sock:
+        with connect(seam, server.port) as sock:
             converse(sock)
-    check_opened(server, 2, version=f"TLSv{version}")
+    check_opened(server, 2)
+
+
+@pytest.mark.parametrize("covered", [True, False], ids=["covered", "alone"])
+def test_rsync_daemon_of_inetd(seam, version, covered):
+    """
+    It looks for the addresses of its standard input. inetd either leaves it the environment, and so the library, or not;
+    then what it finds is a socket without addresses, which will do.
+    """
+    need("rsync")
+    root, back = seam.make_dir("root"), seam.make_dir("back")
+    (root / "file").write_bytes(content(BIG))
+    config = rsync.write_config(seam, root)
+    program = inetd.write_script(seam, f"#!/bin/sh\nexec rsync --daemon --config={config}\n")
+    server = seam.serve(inetd.openbsd(seam, program, options=["-E"] if covered else []),
+                        lambda port: seam.policy(seam.inbound(port, version=version)))
+    client = seam.run(["rsync", "-rt", f"rsync://localhost:{server.port}/data/", back], seam.policy(seam.outbound(server.port)))
+    assert rsync.tree(back) == rsync.tree(root), client.story()
+    if covered or NATIVE:
+        assert "(127.0.0.1)" in (config.parent / "log").read_text()
+    check_opened(client, version=f"TLSv{version}")
+    check_opened(server, version=f"TLSv{version}")
 
 
 ACCEPTS = """#!{python}
@@ -118,7 +133,7 @@ for line in stream:
 
 def test_program_for_a_listening_socket(seam, version):
     """inetd's `wait`: the program accepts for itself, and is covered since inetd leaves the environment alone (-E)."""
-    program = write_script(seam, ACCEPTS.format(python=PYTHON))
+    program = inetd.write_script(seam, ACCEPTS.format(python=PYTHON))
     server = seam.serve(inetd.openbsd(seam, program, "wait", ["-E"]),
                         lambda port: seam.policy(seam.inbound(port, version=version)))
     for _ in range(2):

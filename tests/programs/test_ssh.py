@@ -57,6 +57,19 @@ def test_ssh_and_sshd(seam, ssh):
     check_opened(server, 3)
 
 
+@pytest.mark.parametrize("options", [["-E"], []], ids=["covered", "alone"])
+def test_sshd_of_inetd(seam, ssh, options):
+    """With the library, which inetd leaves it (-E), it knows where its peer is."""
+    server = ssh.start_by_inetd(lambda port: seam.policy(seam.inbound(port)), options)
+    client = seam.run(ssh.command(server.port, "cat; echo $SSH_CONNECTION >&2"), seam.policy(seam.outbound(server.port)),
+                      stdin=content(BIG))
+    assert digest(client.stdout) == digest(content(BIG)), client.story()
+    if options or NATIVE:
+        assert client.stderr.split()[::2] == ["127.0.0.1"] * 2, client.story()
+    check_opened(client)
+    check_opened(server)
+
+
 def test_sftp(seam, ssh):
     need("sftp")
     server = ssh.start(lambda port: seam.policy(seam.inbound(port)))
