@@ -18,8 +18,7 @@ def openbsd(seam, program, how="nowait", options=()):
     config = seam.make_dir("inetd") / "inetd.conf"
 
     def argv(port):
-        line = " ".join(str(part) for part in (f"127.0.0.1:{port}", "stream", "tcp", how, getpass.getuser(), program, program))
-        config.write_text(line + "\n")
+        config.write_text(f"127.0.0.1:{port} stream tcp {how} {getpass.getuser()} {program} {program}\n")
         return ["inetd", "-i", *options, config]
 
     return argv

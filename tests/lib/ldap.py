@@ -37,7 +37,8 @@ def start(seam, policy=None):
     identity = ["-u", USER, "-g", USER] if user else []
     if user:
         shutil.chown(folder / "db", user, user)
-    return seam.serve(lambda port: ["slapd", "-d", "0", "-h", f"ldap://127.0.0.1:{port}", "-f", config, *identity], policy)
+    command = ["slapd", "-d", "0", "-f", config, *identity]
+    return seam.serve(lambda port: [*command, "-h", f"ldap://127.0.0.1:{port}"], policy)
 
 
 def entries(count):
@@ -46,8 +47,8 @@ def entries(count):
     pictures = {}
     for number in range(count):
         pictures[f"u{number}"] = picture = content(200 + number * 97)
-        text += (f"dn: uid=u{number},dc=test\nobjectClass: inetOrgPerson\nuid: u{number}\ncn: user {number}\nsn: {number}\n"
-                 f"jpegPhoto:: {base64.b64encode(picture).decode()}\n\n")
+        text += (f"dn: uid=u{number},dc=test\nobjectClass: inetOrgPerson\nuid: u{number}\ncn: user {number}\n"
+                 f"sn: {number}\njpegPhoto:: {base64.b64encode(picture).decode()}\n\n")
     return text.encode(), pictures
 
 

@@ -78,7 +78,8 @@ def start_dovecot(seam, passdb, policy=None, own_tls=False):
     def argv(port):
         config = folder / "dovecot.conf"
         ports = {"plain_port": 0 if own_tls else port, "tls_port": port if own_tls else 0}
-        config.write_text(DOVECOT.format(dir=folder, user=user, group=group, identity=identity, passdb=passdb, tls=tls, **ports))
+        config.write_text(DOVECOT.format(dir=folder, user=user, group=group, identity=identity, passdb=passdb, tls=tls,
+                                         **ports))
         return [shutil.which("dovecot"), "-F", "-c", config]
 
     return seam.serve(argv, policy)

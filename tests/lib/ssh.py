@@ -43,21 +43,25 @@ class Ssh:
         self.dir = seam.make_dir("ssh")
         self.dir.chmod(0o700)
         for name in ("host", "user"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", self.dir / name], check=True)
+            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", self.dir / name]
+            subprocess.run(command, check=True)
         (self.dir / "sshd_config").write_text(SERVER.format(dir=self.dir))
 
     def start(self, policy=None):
         # It re-executes itself for each connection, and so wants to be called by its whole path.
-        return self.seam.serve(lambda port: [shutil.which("sshd"), "-D", "-e", "-f", self.dir / "sshd_config", "-p", port], policy)
+        sshd = [shutil.which("sshd"), "-D", "-e", "-f", self.dir / "sshd_config"]
+        return self.seam.serve(lambda port: [*sshd, "-p", port], policy)
 
     def start_by_inetd(self, policy, options=()):
-        program = inetd.write_script(self.seam, f"#!/bin/sh\nexec {shutil.which('sshd')} -i -f {self.dir}/sshd_config\n")
+        script = f"#!/bin/sh\nexec {shutil.which('sshd')} -i -f {self.dir}/sshd_config\n"
+        program = inetd.write_script(self.seam, script)
         return self.seam.serve(inetd.openbsd(self.seam, program, options=options), policy)
 
     def options(self, port, proxy=None, user=None):
         known = self.dir / "known"
         known.write_text(f"server {(self.dir / 'host.pub').read_text()}")
-        chosen = {"Port": port, "User": user or getpass.getuser(), "IdentityFile": self.dir / "user", "IdentitiesOnly": "yes",
+        chosen = {"Port": port, "User": user or getpass.getuser(), "IdentityFile": self.dir / "user",
+                  "IdentitiesOnly": "yes",
                   "UserKnownHostsFile": known, "GlobalKnownHostsFile": "/dev/null", "HostKeyAlias": "server",
                   "StrictHostKeyChecking": "yes", "BatchMode": "yes"}
         if proxy:

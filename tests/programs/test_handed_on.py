@@ -242,7 +242,7 @@ with socket.create_connection(("localhost", int(sys.argv[1]))) as sock:
 
 @pytest.mark.parametrize("source", [VFORKS_FIRST, EMPTIES], ids=["vfork", "empty"])
 def test_environment_before_the_first_connection(seam, source):
-    """A vfork child is the first to ask for the policy; it was asked for when the program has emptied its environment."""
+    """A vfork child is the first to ask for the policy; or the program has emptied its environment before it asks."""
     server = start_server(seam, Sink)
     check_opened(seam.run([PYTHON, "-c", source, server.port], seam.policy(seam.outbound(server.port))))
     server.wait_ended()

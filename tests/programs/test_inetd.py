@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Superservers as they are deployed, and the programs that they start: C with stdio, a static program, a shell script."""
+"""Superservers and the programs that they start: C with stdio, a static program, a shell script, rsync."""
 import shutil
 import socketserver
 import subprocess
@@ -98,8 +98,8 @@ def test_program_for_each_connection(seam, kind, program):
 @pytest.mark.parametrize("covered", [True, False], ids=["covered", "alone"])
 def test_rsync_daemon_of_inetd(seam, version, covered):
     """
-    It looks for the addresses of its standard input. inetd either leaves it the environment, and so the library, or not;
-    then what it finds is a socket without addresses, which will do.
+    It looks for the addresses of its standard input. inetd either leaves it the environment, and so the library, or
+    not; then what it finds is a socket without addresses, which will do.
     """
     need("rsync")
     root, back = seam.make_dir("root"), seam.make_dir("back")
@@ -108,7 +108,8 @@ def test_rsync_daemon_of_inetd(seam, version, covered):
     program = inetd.write_script(seam, f"#!/bin/sh\nexec rsync --daemon --config={config}\n")
     server = seam.serve(inetd.openbsd(seam, program, options=["-E"] if covered else []),
                         lambda port: seam.policy(seam.inbound(port, version=version)))
-    client = seam.run(["rsync", "-rt", f"rsync://localhost:{server.port}/data/", back], seam.policy(seam.outbound(server.port)))
+    client = seam.run(["rsync", "-rt", f"rsync://localhost:{server.port}/data/", back],
+                      seam.policy(seam.outbound(server.port)))
     assert rsync.tree(back) == rsync.tree(root), client.story()
     if covered or NATIVE:
         assert "(127.0.0.1)" in (config.parent / "log").read_text()

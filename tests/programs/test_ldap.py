@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""slapd and the clients of OpenLDAP. Both speak TLS themselves when they are told to, which makes them their own peers."""
+"""slapd and the clients of OpenLDAP, which speak TLS themselves when they are told to."""
 import ldap
 import stunnel
 from seam import NATIVE, check_opened, need
@@ -44,6 +44,7 @@ def check_clients(seam, port, version):
     assert added.stdout.count(b"adding new entry") == COUNT + 1, added.story()
     found = seam.run(["ldapsearch", *ldap.AUTHENTICATION, "-H", url, *SEARCH], policy)
     assert ldap.pictures_in(found.stdout) == pictures, found.story()
-    refused = seam.run(["ldapsearch", "-x", "-D", "cn=admin,dc=test", "-w", "wrong", "-H", url, *SEARCH], policy, status=49)
+    refused = seam.run(["ldapsearch", "-x", "-D", "cn=admin,dc=test", "-w", "wrong", "-H", url, *SEARCH], policy,
+                       status=49)
     for program in (added, found, refused):
         check_opened(program, version=f"TLSv{version}", direction="outbound")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
-Python's multiprocessing: each of its ways to start a process, given a connection, and its own servers and clients over TCP.
+Python's multiprocessing: each of its ways to start a process, given a connection, and its own servers and clients
+over TCP.
 """
 import pytest
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
-ssh inside TLS, as it is run where only port 443 is open. sshd executes itself anew for each connection, which it hands on
-as 0 and 1, and what comes after that knows nothing of the one before.
+ssh inside TLS, as it is run where only port 443 is open. sshd executes itself anew for each connection, which it hands
+on as 0 and 1, and what comes after that knows nothing of the one before.
 """
 import pytest
 
@@ -19,8 +19,8 @@ def ssh(seam):
 def s_client(seam, port, version=None):
     """The usual ProxyCommand for an sshd behind TLS."""
     only = f"-tls{version.replace('.', '_')} " if version else ""
-    return (f"openssl s_client -quiet -verify_quiet -verify_return_error -verify_hostname localhost -servername localhost -CAfile {seam.pki.ca} "
-            f"{only}-connect localhost:{port}")
+    return ("openssl s_client -quiet -verify_quiet -verify_return_error -verify_hostname localhost "
+            f"-servername localhost -CAfile {seam.pki.ca} {only}-connect localhost:{port}")
 
 
 def test_sshd(seam, ssh, version):
@@ -28,7 +28,8 @@ def test_sshd(seam, ssh, version):
     need("openssl")
     server = ssh.start(lambda port: seam.policy(seam.inbound(port, version=version)))
     proxy = None if NATIVE else s_client(seam, server.port, version)
-    client = seam.run(ssh.command(server.port, "cat; echo $SSH_CONNECTION >&2; exit 7", proxy=proxy), stdin=content(BIG), status=7)
+    client = seam.run(ssh.command(server.port, "cat; echo $SSH_CONNECTION >&2; exit 7", proxy=proxy),
+                      stdin=content(BIG), status=7)
     assert digest(client.stdout) == digest(content(BIG)), client.story() + server.stderr
     where = client.stderr.splitlines()[-1].split()
     assert where[0] == where[2] == "127.0.0.1" and int(where[3]) == server.port, client.story()
@@ -61,8 +62,8 @@ def test_ssh_and_sshd(seam, ssh):
 def test_sshd_of_inetd(seam, ssh, options):
     """With the library, which inetd leaves it (-E), it knows where its peer is."""
     server = ssh.start_by_inetd(lambda port: seam.policy(seam.inbound(port)), options)
-    client = seam.run(ssh.command(server.port, "cat; echo $SSH_CONNECTION >&2"), seam.policy(seam.outbound(server.port)),
-                      stdin=content(BIG))
+    client = seam.run(ssh.command(server.port, "cat; echo $SSH_CONNECTION >&2"),
+                      seam.policy(seam.outbound(server.port)), stdin=content(BIG))
     assert digest(client.stdout) == digest(content(BIG)), client.story()
     if options or NATIVE:
         assert client.stderr.split()[::2] == ["127.0.0.1"] * 2, client.story()
@@ -75,8 +76,9 @@ def test_sftp(seam, ssh):
     server = ssh.start(lambda port: seam.policy(seam.inbound(port)))
     sent, stored, back = seam.dir / "sent", seam.dir / "stored", seam.dir / "back"
     sent.write_bytes(content(BIG))
+    script = f"put {sent} {stored}\nget {stored} {back}\n"
     client = seam.run(["sftp", "-q", *ssh.options(server.port), "-b", "-", "localhost"],
-                      seam.policy(seam.outbound(server.port)), stdin=f"put {sent} {stored}\nget {stored} {back}\n".encode())
+                      seam.policy(seam.outbound(server.port)), stdin=script.encode())
     assert digest(stored.read_bytes()) == digest(back.read_bytes()) == digest(sent.read_bytes()), client.story()
     check_opened(client)
     check_opened(server)

@@ -86,6 +86,7 @@ def test_rsync_is_refused(seam):
     """The daemon's words for what is wrong reach the client, which fails with them."""
     need("rsync")
     server = rsync.start(seam, seam.make_dir("root"), lambda port: seam.policy(seam.inbound(port)))
-    client = seam.run(["rsync", f"rsync://localhost:{server.port}/nothing/"], seam.policy(seam.outbound(server.port)), status=5)
+    client = seam.run(["rsync", f"rsync://localhost:{server.port}/nothing/"],
+                      seam.policy(seam.outbound(server.port)), status=5)
     assert "@ERROR: Unknown module 'nothing'" in client.stderr, client.story()
     check_opened(client)
