@@ -34,12 +34,26 @@ struct placed {
 /* A vfork child runs in its parent's memory, but in a thread that stands still meanwhile. */
 static _Thread_local struct placed placed __attribute__((tls_model("initial-exec")));
 
+/*
+ * A handshake that is under way is the relay's from before the program can go on: a step of the
+ * program's own would leave the relay's copy behind, and the program, which has handed the
+ * connection on, may close it at any moment.
+ */
+static void claim_handshake(const struct relay_job *job, pid_t relay)
+{
+	pid_t nobody = 0;
+
+	if (relay > 0 && !job->exec)
+		atomic_compare_exchange_strong(&job->conn->share->owner, &nobody, relay);
+}
+
 static void __attribute__((noreturn)) become_relay(const struct relay_job *job)
 {
 	pid_t relay = fork_bare();
 
 	if (relay == 0)
 		relay_serve(job);
+	claim_handshake(job, relay);
 	libc.exit_now(relay > 0 ? 0 : 1);
 }
 
