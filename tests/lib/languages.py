@@ -50,6 +50,16 @@ while True:
         key.data(key.fileobj, events)
 """
 
+# By default the primary accepts and passes the connections; else the workers accept from one listening socket.
+NODE_CLUSTER = """
+const cluster = require("cluster"), net = require("net");
+%s
+if (cluster.isPrimary) for (let i = 0; i < 2; i++) cluster.fork();
+else net.createServer({ allowHalfOpen: true }, s => s.pipe(s)).listen(+process.argv[2], "127.0.0.1");
+"""
+
+NODE_ACCEPTS = "cluster.schedulingPolicy = cluster.SCHED_NONE;"
+
 NODE_CLIENT = """
 const s = require("net").connect({ host: process.argv[2], port: +process.argv[3], allowHalfOpen: true });
 process.stdin.pipe(s).pipe(process.stdout);
@@ -282,6 +292,8 @@ SERVERS = {
     "python-forks": lambda seam: [PYTHON, "-c", PYTHON_THREADS % "ForkingTCPServer"],
     "python-asyncio": lambda seam: [PYTHON, "-c", ASYNC_ECHO],
     "python-selectors": lambda seam: [PYTHON, "-c", PYTHON_SELECTORS],
+    "node-cluster": lambda seam: script(seam, "node", "cluster.js", NODE_CLUSTER % ""),
+    "node-cluster-accepts": lambda seam: script(seam, "node", "cluster.js", NODE_CLUSTER % NODE_ACCEPTS),
     "php-select": lambda seam: script(seam, "php", "server.php", PHP_SERVER),
     "ruby-threads": lambda seam: script(seam, "ruby", "threads.rb", RUBY_THREADS),
     "ruby-prefork": lambda seam: script(seam, "ruby", "prefork.rb", RUBY_PREFORK),
