@@ -69,6 +69,18 @@ def test_nginx_reload(seam, site):
     check_opened(server)
 
 
+@pytest.mark.parametrize("mpm", ["prefork", "event"])
+def test_apache_graceful(seam, site, mpm):
+    server = apache.start(seam, site, mpm)
+    old = set(process.children(server.pid))
+    with traffic.through(seam, server.port):
+        server.popen.send_signal(signal.SIGUSR1)
+        server.until(lambda: set(process.children(server.pid)) - old, "new children were there")
+    server.until(lambda: not old & set(process.children(server.pid)), "the old children had ended")
+    assert digest(http_get(seam, server.port, f"/{BIG}")) == digest(content(BIG))
+    check_opened(server)
+
+
 def test_nginx_binary_upgrade(seam, site):
     """
     SIGUSR2 starts nginx anew with the listening socket, SIGQUIT ends the old one. nginx gives the new one an environment
