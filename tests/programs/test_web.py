@@ -11,7 +11,7 @@ import nginx
 import process
 import traffic
 from peers import BIG, SMALL, content, digest, http_get
-from seam import check_opened, need
+from seam import NATIVE, check_opened, need
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,24 @@ def light(shared, site, request):
 
 def test_lighttpd(seam, light, version):
     check_files(seam, light, version)
+
+
+def check_curl_in_parallel(seam, server):
+    """Many connections at once from curl's own TLS, and several requests over each."""
+    need("curl")
+    folder, scheme = seam.make_dir("got"), "http" if NATIVE else "https"
+    seam.run(["curl", "-sSf", "--parallel", "--parallel-immediate", "--parallel-max", "6", "--cacert", seam.pki.ca,
+              "-o", folder / "#1", f"{scheme}://localhost:{server.port}/{BIG}?[1-18]"])
+    got = {digest(path.read_bytes()) for path in folder.iterdir()}
+    assert got == {digest(content(BIG))} and len(list(folder.iterdir())) == 18
+
+
+def test_apache_and_curl(seam, httpd):
+    check_curl_in_parallel(seam, httpd)
+
+
+def test_lighttpd_and_curl(seam, light):
+    check_curl_in_parallel(seam, light)
 
 
 # --- Reloads
