@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define DRAIN_MOST 65536
+#define OWNER_GRACE_US 1000000
 
 static void set_state(struct conn *conn, enum conn_state state)
 {
@@ -213,6 +214,11 @@ static ssize_t transport_send(void *arg, const void *buf, size_t len)
 	return sys_send(conn->step_fd, buf, len, MSG_DONTWAIT);
 }
 
+bool conn_may_drive(const struct conn *conn)
+{
+	return atomic_load(&conn->share->steps) == conn->steps_seen;
+}
+
 /* Ours to drive: nobody has begun, or we have, or who has is gone and our copy of it is as far. */
 static bool own_handshake(struct conn *conn)
 {
@@ -221,9 +227,20 @@ static bool own_handshake(struct conn *conn)
 
 	if (atomic_load(&share->owner) == self)
 		return true;
-	if (atomic_load(&share->steps) != conn->steps_seen)
-		return false;
-	return atomic_compare_exchange_strong(&share->owner, &owner, self);
+	return conn_may_drive(conn) && atomic_compare_exchange_strong(&share->owner, &owner, self);
+}
+
+/* Another process has begun, and may have gone: whoever it was, its time is limited like ours. */
+static int wait_for_owner(struct conn *conn)
+{
+	uint64_t until_us = conn_deadline_us(conn);
+
+	if (until_us == 0 || sys_monotonic_us() < until_us)
+		return -EAGAIN;
+	conn_fail(conn, ETIMEDOUT, NULL,
+		"the process that had begun the handshake did not finish it within "
+		"handshake_timeout");
+	return -ETIMEDOUT;
 }
 
 /* `accept = both`: 1: the client speaks TLS; 0: it does not; -EAGAIN: it has said nothing yet. */
@@ -319,7 +336,7 @@ static int establishing_step(struct conn *conn, int fd)
 	int r;
 
 	if (!own_handshake(conn))
-		return -EAGAIN;
+		return wait_for_owner(conn);
 	if (conn->handshake == NULL && conn->role == TLS_SERVER &&
 		conn->rule->tls.accept == POLICY_ACCEPT_BOTH) {
 		r = look_at_client(conn, fd);
@@ -409,6 +426,14 @@ bool conn_is_foreign(const struct conn *conn)
 	return owner != 0 && owner != getpid();
 }
 
+uint64_t conn_deadline_us(const struct conn *conn)
+{
+	/* The owner is the first to say so. */
+	if (conn->deadline_us != 0 && conn_is_foreign(conn))
+		return conn->deadline_us + OWNER_GRACE_US;
+	return conn->deadline_us;
+}
+
 short conn_establish_events(struct conn *conn)
 {
 	short events = 0;
@@ -463,7 +488,7 @@ int conn_establish_wait(struct conn **held, int fd, int flags, int time_option)
 		if (until_us != 0 && sys_monotonic_us() >= until_us)
 			return -EAGAIN;
 		r = driver_wait(held, fd, conn_establish_events(*held),
-			earlier(until_us, (*held)->deadline_us), &look_us);
+			earlier(until_us, conn_deadline_us(*held)), &look_us);
 		/* The kernel restarts no call that has a time limit (socket(7)). */
 		if (r == -ERESTART && until_us != 0)
 			r = -EINTR;

@@ -154,6 +154,10 @@ int conn_establish_locked(struct conn *conn, int fd);
 short conn_establish_events(struct conn *conn);
 /* Another process has begun the handshake and goes on with it. */
 bool conn_is_foreign(const struct conn *conn);
+/* This process's copy of the handshake is as far as anybody's. */
+bool conn_may_drive(const struct conn *conn);
+/* When conn_establish() gives up, whoever drives it; 0: not yet known. */
+uint64_t conn_deadline_us(const struct conn *conn);
 /* Waits until open, as far as the program's descriptor may wait, and no longer than the socket
  * option (SO_RCVTIMEO, SO_SNDTIMEO) says. 0, -EAGAIN, -EINTR, or why it failed; -ESTALE as
  * driver_wait(). */

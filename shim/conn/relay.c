@@ -34,26 +34,15 @@ struct placed {
 /* A vfork child runs in its parent's memory, but in a thread that stands still meanwhile. */
 static _Thread_local struct placed placed __attribute__((tls_model("initial-exec")));
 
-/*
- * A handshake that is under way is the relay's from before the program can go on: a step of the
- * program's own would leave the relay's copy behind, and the program, which has handed the
- * connection on, may close it at any moment.
- */
-static void claim_handshake(const struct relay_job *job, pid_t relay)
-{
-	pid_t nobody = 0;
-
-	if (relay > 0 && !job->exec)
-		atomic_compare_exchange_strong(&job->conn->share->owner, &nobody, relay);
-}
-
 static void __attribute__((noreturn)) become_relay(const struct relay_job *job)
 {
-	pid_t relay = fork_bare();
+	pid_t relay = fork_bare(), nobody = 0;
 
 	if (relay == 0)
 		relay_serve(job);
-	claim_handshake(job, relay);
+	/* Before its maker goes on, which may be about to step the handshake, or to close. */
+	if (relay > 0 && job->takes_handshake)
+		atomic_compare_exchange_strong(&job->conn->share->owner, &nobody, relay);
 	libc.exit_now(relay > 0 ? 0 : 1);
 }
 
@@ -79,14 +68,16 @@ static int start_process(const struct relay_job *job)
 	return status == 0 ? 0 : -EAGAIN;
 }
 
-/* The handshake may be the relay's to go on with: no step is under way, and it is nobody's. */
-static int start_locked(const struct relay_job *job)
+/* A handshake that this process may drive is the relay's to go on with; no step is under way. Who
+ * waits for exec() to succeed leaves it to whoever comes first. */
+static int start_locked(struct relay_job *job)
 {
 	struct share *share = job->conn->share;
 	pid_t self = getpid(), owner = self;
 	bool ours = atomic_compare_exchange_strong(&share->owner, &owner, 0);
 	int r;
 
+	job->takes_handshake = !job->exec && (ours || (owner == 0 && conn_may_drive(job->conn)));
 	share_before_fork(share);
 	r = start_process(job);
 	if (r < 0) {

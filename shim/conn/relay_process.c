@@ -276,8 +276,9 @@ static void wait_for_something(struct relay *relay, uint64_t until_us)
 	uint64_t now = sys_monotonic_us(), look_us = look_again_us(relay);
 	struct timespec left = { 0 };
 
-	if (!is_open(relay) && relay->conn->deadline_us != 0 && relay->conn->deadline_us < until_us)
-		until_us = relay->conn->deadline_us;
+	if (!is_open(relay) && relay->conn->deadline_us != 0 &&
+		conn_deadline_us(relay->conn) < until_us)
+		until_us = conn_deadline_us(relay->conn);
 	if (look_us < UINT64_MAX && now + look_us < until_us)
 		until_us = now + look_us;
 	if (until_us > now) {

@@ -13,12 +13,13 @@ struct conn;
 
 struct relay_job {
 	struct conn *conn;
-	int fd;        /* of the connection */
-	int inside;    /* of the pair; or a pipe that ends with exec() */
-	bool reads;    /* what the peer sends is wanted at once */
-	bool exec;     /* only waits for exec(), then ends the connection .. */
-	pid_t host;    /* .. in the place of this process */
-	uint32_t turn; /* relays of the same connection before it */
+	int fd;               /* of the connection */
+	int inside;           /* of the pair; or a pipe that ends with exec() */
+	bool reads;           /* what the peer sends is wanted at once */
+	bool takes_handshake; /* in the place of this process */
+	bool exec;            /* only waits for exec(), then ends the connection .. */
+	pid_t host;           /* .. in the place of this process */
+	uint32_t turn;        /* relays of the same connection before it */
 };
 
 /* In a fresh copy of the process, all signals blocked. */

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One connection in several processes."""
+import pytest
+
 from peers import BIG, Echo, connect, content, digest, echo_exchange, start_server
 from seam import check_opened
 from servers import PYTHON, start_python
@@ -59,6 +61,26 @@ print("good")
 """
 
 
+# A child begins with the handshake, and is killed before it is done.
+KILLED_CHILD = """
+import errno, os, signal, socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+connection, _ = listener.accept()
+child = os.fork()
+if child == 0:
+    try:
+        connection.recv(1, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+try:
+    print("data", connection.recv(1))
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
 def check_echo_server(seam, version, source):
     server = start_python(seam, source, version=version)
     for _ in range(4):
@@ -83,3 +105,15 @@ def test_parent_writes_while_child_reads(seam, version):
     if seam.covering:
         opened = program.audit.wait("open", 1, version=f"TLSv{version}")
         assert len(opened) == 1
+
+
+@pytest.mark.tls_only
+def test_handshake_whose_process_is_killed(seam):
+    """Nobody else can go on with it, so the others are told when its time is over, and wait no longer."""
+    server = start_python(seam, KILLED_CHILD, handshake_timeout=1)
+    with pytest.raises(OSError):
+        with connect(seam, server.port) as sock:
+            sock.recv(1)
+    assert server.wait(30) == 0 and server.stdout == b"ETIMEDOUT\n", server.story()
+    failed, = server.audit.wait("fail")
+    assert "did not finish" in failed["reason"] and failed["pid"] == server.pid, failed

@@ -69,6 +69,17 @@ if __name__ == "__main__":
         connection.close()
 """
 
+# The parent has a look at the connection after it has passed it on, and then closes its copy.
+WORKERS_AND_A_LOOK = WORKERS.replace("""
+        multiprocessing.reduction.send_handle(ours, connection.fileno(), worker.pid)
+""", """
+        multiprocessing.reduction.send_handle(ours, connection.fileno(), worker.pid)
+        try:
+            connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
+""")
+
 # What a program sees of the connection on its standard input.
 LOOK = """
 import socket, sys
@@ -145,6 +156,11 @@ def test_descriptor_for_a_subprocess(seam):
 
 def test_worker_is_passed_connections(seam, version):
     check_echo(seam, serve(seam, WORKERS, version=version), version)
+
+
+def test_parent_looks_at_what_it_has_passed(seam, version):
+    """The handshake is the receiver's, and not the parent's that is about to close its copy."""
+    check_echo(seam, serve(seam, WORKERS_AND_A_LOOK, version=version), version, times=5)
 
 
 def test_program_sees_the_addresses(seam):
