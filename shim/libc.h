@@ -93,6 +93,7 @@ struct hostent;
 	X(int, setreuid, (uid_t real, uid_t effective), (real, effective))                         \
 	X(int, setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved))    \
 	X(int, seteuid, (uid_t effective), (effective))                                            \
+	X(int, unshare, (int flags), (flags))                                                      \
 	X(int, chroot, (const char *path), (path))                                                 \
 	X(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))      \
 	X(int, ppoll,                                                                              \

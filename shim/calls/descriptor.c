@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 #define CLOSE_RANGE_KNOWN (CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)
@@ -59,6 +61,18 @@ SEAM_EXPORT int close_range(unsigned first, unsigned last, int flags)
 	 * more, too. */
 	conn_close_range(first, last, ((unsigned)flags & CLOSE_RANGE_CLOEXEC) != 0);
 	return close_others(first, last, flags);
+}
+
+/*
+ * A thread with descriptors of its own: the same number would be a connection to one thread and
+ * something else to another, and nobody could say what is to be encrypted. Where it makes no
+ * difference, in a process of one thread, it is the kernel's affair.
+ */
+SEAM_EXPORT int unshare(int flags)
+{
+	if ((flags & CLONE_FILES) != 0 && !__libc_single_threaded && conn_any())
+		return (int)errno_return(-EPERM);
+	return libc.unshare(flags);
 }
 
 SEAM_EXPORT void closefrom(int first)

@@ -20,6 +20,7 @@ ROW(connect, connect(INT(0), (const struct sockaddr *)PTR(1), (socklen_t)a->at[2
 ROW(listen, listen(INT(0), INT(1)))
 ROW(accept, accept(INT(0), (struct sockaddr *)PTR(1), PTR(2)))
 ROW(accept4, accept4(INT(0), (struct sockaddr *)PTR(1), PTR(2), INT(3)))
+ROW(unshare, unshare(INT(0)))
 ROW(shutdown, shutdown(INT(0), INT(1)))
 ROW(getsockopt, getsockopt(INT(0), INT(1), INT(2), PTR(3), PTR(4)))
 ROW(setsockopt, setsockopt(INT(0), INT(1), INT(2), PTR(3), (socklen_t)a->at[4]))

@@ -26,6 +26,8 @@ void conn_put(struct conn *conn);
  * that is not connected yet: its calls are libc's.
  */
 bool conn_is_mapped(const struct conn *conn);
+/* Whether this process has any TCP socket that may be or become a connection of ours. */
+bool conn_any(void);
 
 /* A new TCP socket: remembered, so that what the program does before connect() is known. */
 void conn_socket_made(int fd, int domain, int type);

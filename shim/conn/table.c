@@ -227,6 +227,19 @@ struct conn *table_next(int *fd)
 	return NULL;
 }
 
+bool conn_any(void)
+{
+	struct conn *conn;
+	int fd = 0;
+
+	guard_enter();
+	conn = table_next(&fd);
+	if (conn != NULL)
+		conn_unref(conn);
+	guard_leave();
+	return conn != NULL;
+}
+
 bool table_kept_on_exec(int fd)
 {
 	struct entry *entry = entry_at(fd);

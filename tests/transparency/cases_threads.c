@@ -509,6 +509,29 @@ static void fork_among_threads(void)
 	say_worker("the reader", &reader);
 }
 
+/* 132 */
+
+static void unshare_files(struct worker *worker)
+{
+	keep_result(worker, unshare(CLONE_FILES));
+	if (worker->result == 0)
+		close(worker->fd);
+}
+
+static void descriptors_of_its_own(void)
+{
+	struct worker worker;
+	int fd = connected();
+
+	worker_start(&worker, unshare_files, fd);
+	worker_join(&worker);
+	say_worker("unshare", &worker);
+	say_result("write", write(fd, outgoing(10), 10));
+	tell_peer("recv 10");
+	tell_peer("send 10");
+	receive_all(fd, 10, 10);
+}
+
 const struct test_case cases[] = {
 	CASE(36, full_duplex, EVERYWHERE),
 	CASE(37, many_writers, ANY_ROLE | BLOCKING),
@@ -525,5 +548,9 @@ const struct test_case cases[] = {
 	CASE(100, small_stack, EVERYWHERE),
 	CASE(101, coroutine, EVERYWHERE),
 	CASE(101, two_coroutines, ANY_ROLE | BLOCKING),
+	DIFFERS(132, descriptors_of_its_own, EVERYWHERE,
+		"unshare: EPERM\nwrite: 10\npeer: recv 10: 10 bytes\npeer: send 10: ok\n"
+		"received 10\ndone\n",
+		"a number has to be the same connection to all threads"),
 	END_OF_CASES,
 };
