@@ -7,6 +7,18 @@
  * is not cancelled. A wait in the kernel is outside of the guard: whoever waits holds no lock and
  * no reference. Being in the guard costs no system call, unless a signal does come.
  *
+ * The locks, each nested only in those above it:
+ *   calls/spawn.c            stand-ins of descriptors for children
+ *   share->receive_lock      what was received; between processes, robust
+ *   conn->lock               this process's handshake; mostly tried, seldom waited for
+ *   the gate of deep.h       shared by who is on a deep stack; fork() has it alone
+ *   host_lock                loading of policy and contexts
+ *   share->send_lock         what is sent; between processes, robust
+ *   driver.c, interest.c     connections on their way; entries of epoll sets
+ *   names.c, share.c, table.c, deep.c    leaves: a list each
+ * fork() takes those of this process but conn->lock (fork.c): the child finds nothing half done,
+ * and of a handshake that was half way through a step it makes no use.
+ *
  * Faults (SIGSEGV and the like) are not held back: they are the program's own, at a buffer of its.
  */
 #ifndef SEAMTLS_GUARD_H
