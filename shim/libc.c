@@ -30,7 +30,7 @@ static void __attribute__((noreturn)) first_exit_now(int status)
 	libc.exit_now(status);
 }
 
-static void *first_dlsym(void *handle, const char *name)
+static BEFORE_SANITIZERS void *first_dlsym(void *handle, const char *name)
 {
 	libc_init();
 	return libc.dlsym(handle, name);
@@ -62,7 +62,7 @@ struct libc libc = {
  * are the same. */
 /* dlsym() is one of the names that the library defines itself. Its versions: of all architectures
  * since 2.34, of most before, of x86-64 before. */
-static void find_dlsym(void)
+static BEFORE_SANITIZERS void find_dlsym(void)
 {
 	static const char *const versions[] = { "GLIBC_2.34", "GLIBC_2.17", "GLIBC_2.2.5" };
 	void *found = NULL;
@@ -73,7 +73,7 @@ static void find_dlsym(void)
 		memcpy(&libc.dlsym, &found, sizeof(found));
 }
 
-void libc_find(void *member, const char *name)
+BEFORE_SANITIZERS void libc_find(void *member, const char *name)
 {
 	int (*absent)(void) = missing;
 	void *found;
@@ -88,7 +88,7 @@ void libc_find(void *member, const char *name)
 		memcpy(member, &absent, sizeof(absent));
 }
 
-void libc_init(void)
+BEFORE_SANITIZERS void libc_init(void)
 {
 	int saved = errno;
 

@@ -185,6 +185,10 @@ struct libc {
 
 extern struct libc libc;
 
+/* A sanitizer's runtime looks its own functions up with dlsym(), which is ours, before the memory
+ * is there that instrumented code wants. */
+#define BEFORE_SANITIZERS __attribute__((no_sanitize("address", "undefined")))
+
 /* Puts the address of a function that is not in the table (it takes no part in the resolvers' play)
  * into *member. */
 void libc_find(void *member, const char *name);

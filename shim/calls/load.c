@@ -54,7 +54,7 @@ static void *ask_handle(void *handle, const char *name)
 	return found != NULL ? stand_in(found) : NULL;
 }
 
-SEAM_EXPORT void *dlsym(void *restrict handle, const char *restrict name)
+SEAM_EXPORT BEFORE_SANITIZERS void *dlsym(void *restrict handle, const char *restrict name)
 {
 	if (handle == RTLD_DEFAULT || handle == RTLD_NEXT)
 		return libc.dlsym(handle, name);
