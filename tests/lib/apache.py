@@ -20,7 +20,7 @@ DocumentRoot {site}
 EnableSendfile {sendfile}
 KeepAliveTimeout 60
 MaxKeepAliveRequests 0
-StartServers 2
+StartServers {servers}
 ServerLimit 8
 MaxRequestWorkers 8
 {threads}
@@ -36,12 +36,14 @@ def start(seam, site, mpm, sendfile="On", modules=(), more="", rules=()):
     folder = seam.make_dir("apache")
     user = f"User {WORKER}\nGroup {WORKER}" if os.geteuid() == 0 else ""
     threads = "" if mpm == "prefork" else "ThreadsPerChild 4\nThreadLimit 4"
+    servers = 6 if mpm == "prefork" else 2
     loaded = [f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in modules]
 
     def argv(port):
         config = folder / "httpd.conf"
         config.write_text(CONFIG.format(dir=folder, mpm=mpm, modules=MODULES, user=user, port=port, site=site,
-                                        sendfile=sendfile, threads=threads, more="\n".join([*loaded, more])))
+                                        sendfile=sendfile, threads=threads, servers=servers,
+                                        more="\n".join([*loaded, more])))
         return [shutil.which("apache2"), "-d", folder, "-f", config, "-D", "FOREGROUND"]
 
     return seam.serve(argv, lambda port: seam.policy(seam.inbound(port), *rules))

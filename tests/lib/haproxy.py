@@ -29,7 +29,7 @@ def command(folder, *more):
 
 
 def start(seam, target, policy, mode="http", options="", flags=("-db",)):
-    """Forwards to the port `target`; policy(port) is its policy. The master with -W starts its worker anew on SIGUSR2."""
+    """Forwards to the port `target`; policy(port) is its policy."""
     need("haproxy")
     folder = seam.make_dir("haproxy")
     user = f"user {USER}\n    group {USER}" if os.geteuid() == 0 else ""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
-Servers and clients in several languages, each by its own library for sockets. A server takes its port and echoes; a client
-takes host and port, sends its standard input and then ends its side, and prints what comes back meanwhile.
+Servers and clients in several languages, each by its own library for sockets. A server takes its port and echoes; a
+client takes host and port, sends its standard input and then ends its side, and prints what comes back meanwhile.
 """
 import shutil
 

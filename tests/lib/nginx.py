@@ -34,7 +34,7 @@ http {{
 """
 WORKER = "www-data"
 
-# nginx takes no SIGUSR2 from before its parent has gone, which is how it knows that it is a daemon. So it gets one that goes.
+# nginx takes no SIGUSR2 before its parent has gone, which is how it knows that it is a daemon. So it gets one that goes.
 DAEMON = """
 import os, select, signal, sys
 if os.fork() == 0:
@@ -62,8 +62,8 @@ def master(server):
 def start(seam, site, version=None, sendfile="on", workers=1, key=None, covered=True, more="", rules=(), daemon=False,
           settings=None, **keys):
     """
-    Serves the folder `site` with nginx under seamtls (or, as a control, without). `more` is configuration of the server,
-    `rules` and `settings` are more of the policy.
+    Serves the folder `site` with nginx under seamtls (or, as a control, without). `more` is configuration of the
+    server, `rules` and `settings` are more of the policy.
     """
     folder = seam.make_dir("nginx")
     user = f"user {WORKER};" if os.geteuid() == 0 else ""

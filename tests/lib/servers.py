@@ -44,6 +44,5 @@ def start_python(seam, source, **keys):
 def start_redis(seam, policy=None, *more):
     user = "redis" if os.geteuid() == 0 else None
     folder = seam.make_dir("redis", user)
-    return seam.serve(
-        lambda port: ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder, *more], policy,
-        user=user)
+    command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", folder, *more]
+    return seam.serve(lambda port: [*command, "--port", port], policy, user=user)

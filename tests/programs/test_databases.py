@@ -33,8 +33,8 @@ def sql():
 def answer():
     def hashes(numbers):
         return [hashlib.md5(str(i).encode()).hexdigest() for i in numbers]
-    lines = [f"{digest(content(BIG))}\t{content(BIG).hex().upper()}", *hashes(range(1, ROWS + 1)), *hashes(range(SINGLES))]
-    return "\n".join([*lines, ""])
+    value = f"{digest(content(BIG))}\t{content(BIG).hex().upper()}"
+    return "\n".join([value, *hashes(range(1, ROWS + 1)), *hashes(range(SINGLES)), ""])
 
 
 @pytest.fixture(scope="module", params=["one-thread-per-connection", "pool-of-threads"])
@@ -61,7 +61,8 @@ def test_mariadb_both_ends(seam, database, version):
 def test_mariadb_client(seam, version):
     server = mariadb.start(seam)
     port = stunnel.terminate(seam, server.port, version=version)
-    check_opened(check_sql(seam, port, seam.policy(seam.outbound(port))), version=f"TLSv{version}", server_name="localhost")
+    program = check_sql(seam, port, seam.policy(seam.outbound(port)))
+    check_opened(program, version=f"TLSv{version}", server_name="localhost")
 
 
 # --- redis
@@ -84,12 +85,16 @@ def fill(sock, first, count):
     assert read_exactly(sock, 5 * count) == b"+OK\r\n" * count
 
 
+def is_linked(sock):
+    return b"master_link_status:up" in command(sock, b"INFO", b"replication")
+
+
 @pytest.mark.parametrize("load", ["disabled", "swapdb"])
 def test_redis_replication(seam, version, load):
     """The replica is server and client, and takes its first copy from a child of the other; then the link is cut."""
     need("redis-server")
-    master = start_redis(seam, lambda port: seam.policy(seam.inbound(port, version=version)), "--repl-diskless-sync", "yes",
-                         "--repl-diskless-sync-delay", "0", "--enable-debug-command", "local")
+    master = start_redis(seam, lambda port: seam.policy(seam.inbound(port, version=version)), "--repl-diskless-sync",
+                         "yes", "--repl-diskless-sync-delay", "0", "--enable-debug-command", "local")
     with connect(seam, master.port, version) as sock:
         assert command(sock, b"SET", b"big", content(BIG) * 5) == b"+OK"
         fill(sock, 0, 500)
@@ -97,13 +102,13 @@ def test_redis_replication(seam, version, load):
             seam, lambda port: seam.policy(seam.inbound(port), seam.outbound(master.port, server_name="localhost")),
             "--replicaof", "127.0.0.1", master.port, "--repl-diskless-load", load, "--enable-debug-command", "local")
         with connect(seam, replica.port, version) as other:
-            replica.until(lambda: b"master_link_status:up" in command(other, b"INFO", b"replication"), "it replicated")
+            replica.until(lambda: is_linked(other), "it replicated")
             for first in (500, 1000):
                 fill(sock, first, 500)
                 assert command(sock, b"WAIT", b"1", b"30000") == b":1"
                 assert command(other, b"DBSIZE") == b":%d" % (first + 501)
                 command(sock, b"CLIENT", b"KILL", b"TYPE", b"replica")
-                replica.until(lambda: b"master_link_status:up" in command(other, b"INFO", b"replication"), "it was back")
+                replica.until(lambda: is_linked(other), "it was back")
             assert digest(command(other, b"GET", b"big")) == digest(content(BIG) * 5)
             assert command(other, b"DEBUG", b"DIGEST") == command(sock, b"DEBUG", b"DIGEST")
     if seam.covering:
@@ -118,7 +123,7 @@ ENDS = {"broker": (True, False), "clients": (False, True), "both": (True, True)}
 
 @pytest.mark.parametrize("ends", ENDS)
 def test_mosquitto(seam, version, ends):
-    """A session is begun, gets messages while nobody is there, and is then taken up; what is not covered has OpenSSL."""
+    """A session gets messages while nobody is there, and is then taken up; what is not covered has OpenSSL."""
     broker_covered, clients_covered = ENDS[ends]
     broker = mosquitto.start(seam, broker_covered, version)
     where = (broker.port, clients_covered, version, "-q", "1", "-t", "some/topic")

@@ -40,8 +40,8 @@ def test_server(seam, server):
 @pytest.mark.parametrize("name", languages.CLIENTS)
 def test_client(seam, shared, version, name):
     server = start_server(seam, Echo, version=version)
-    program = seam.run([*languages.CLIENTS[name](shared), "localhost", server.port], seam.policy(seam.outbound(server.port)),
-                       stdin=content(BIG))
+    program = seam.run([*languages.CLIENTS[name](shared), "localhost", server.port],
+                       seam.policy(seam.outbound(server.port)), stdin=content(BIG))
     assert digest(program.stdout) == digest(content(BIG)), program.story()
     for opened in check_opened(program, version=f"TLSv{version}", direction="outbound"):
         assert opened["server_name"] == "localhost"

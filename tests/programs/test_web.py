@@ -33,8 +33,8 @@ def check_files(seam, server, version):
 
 # Each server is started once, and serves the tests of both versions.
 
-@pytest.fixture(scope="module", params=[("prefork", "On"), ("prefork", "Off"), ("worker", "On"), ("event", "On"), ("event", "Off")],
-                ids="-".join)
+@pytest.fixture(scope="module", ids="-".join, params=[("prefork", "On"), ("prefork", "Off"), ("worker", "On"),
+                                                      ("event", "On"), ("event", "Off")])
 def httpd(shared, site, request):
     return apache.start(shared, site, *request.param)
 
@@ -101,8 +101,8 @@ def test_apache_graceful(seam, site, mpm):
 
 def test_nginx_binary_upgrade(seam, site):
     """
-    SIGUSR2 starts nginx anew with the listening socket, SIGQUIT ends the old one. nginx gives the new one an environment
-    of its own making.
+    SIGUSR2 starts nginx anew with the listening socket, SIGQUIT ends the old one. nginx gives the new one an
+    environment of its own making.
     """
     need("nginx")
     server = nginx.start(seam, site, daemon=True, settings={"cover_children": "yes"})
