@@ -93,6 +93,7 @@ static int answer_int(int value, void *out, socklen_t *len)
 
 static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
 {
+	bool on_its_way = conn_is_on_its_way(conn);
 	int error;
 
 	conn_establish(conn, fd);
@@ -104,7 +105,10 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
 		conn_told(conn, -error);
 		return error < 0 ? error : answer_int(error, value, len);
 	case CONN_FAILED:
-		if (atomic_exchange(&conn->share->error_told, true))
+		/* Some ask before they wait, to clear what may be there, and take what they are
+		 * told after it for the outcome (Ruby): what this very call has brought about is
+		 * for the next. */
+		if (on_its_way || atomic_exchange(&conn->share->error_told, true))
 			return answer_int(0, value, len);
 		return answer_int(atomic_load(&conn->share->error), value, len);
 	case CONN_CONNECTING:

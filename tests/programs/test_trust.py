@@ -40,6 +40,29 @@ def test_bad_certificate_is_refused(seam, version, how, cert, host, words):
     assert not program.audit.find("open") and not program.audit.find("close")
 
 
+# As Ruby connects: SO_ERROR is cleared first, then waited, and what SO_ERROR says after that is the outcome.
+CLEAR_AND_WAIT = """
+import errno, select, socket, sys
+for _ in range(20):
+    sock = socket.socket()
+    sock.setblocking(False)
+    sock.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLOUT)
+    seen = []
+    while not seen or not poll.poll(0):
+        seen.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    seen.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    print(*(errno.errorcode[number] for number in seen if number), seen.index(errno.EKEYREJECTED) == len(seen) - 1)
+"""
+
+
+def test_error_is_kept_until_it_was_waited_for(seam):
+    server = start_server(seam, Sink, cert=seam.pki.wrong_name)
+    program = seam.run([sys.executable, "-c", CLEAR_AND_WAIT, server.port], seam.policy(seam.outbound(server.port)))
+    assert program.stdout == b"EKEYREJECTED True\n" * 20, program.story()
+
+
 @pytest.mark.parametrize("cert, host, keys", [
     ("wrong_name", "localhost", {"verify": "chain"}),
     ("wrong_name", "localhost", {"verify": "none"}),
