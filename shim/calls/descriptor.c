@@ -81,15 +81,15 @@ SEAM_EXPORT void closefrom(int first)
 }
 
 /*
- * Streams on 0 to 2 go to the kernel from inside libc, and programs are executed with them; and a
- * vfork child copies a descriptor for no other reason than to execute something with it. So what
- * comes there is an end of a relay.
+ * Streams go to the kernel from inside libc, and programs are executed with 0 to 2; and a vfork
+ * child copies a descriptor for no other reason than to execute something with it. So what comes
+ * there is an end of a relay.
  */
 static bool is_for_others(struct conn *conn, int fd, int number)
 {
 	if (number < 0 || !conn_is_mapped(conn))
 		return false;
-	return number <= STDERR_FILENO || conn_is_visited(conn, fd);
+	return number <= STDERR_FILENO || conn_is_visited(conn, fd) || streams_have(number);
 }
 
 /* A copy that the kernel has put on a number of its choice. */

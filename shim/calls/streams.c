@@ -42,3 +42,21 @@ void streams_release(int fd)
 	if (stream->_fileno == -1)
 		stream->_fileno = fd;
 }
+
+/* libc's list of all streams, and its lock (stdio's debuggers use them too). */
+struct _IO_FILE_plus;
+extern struct _IO_FILE_plus *_IO_list_all;
+void _IO_list_lock(void);
+void _IO_list_unlock(void);
+
+bool streams_have(int fd)
+{
+	bool found = false;
+
+	_IO_list_lock();
+	for (const FILE *file = (const FILE *)_IO_list_all; file != NULL && !found;
+		file = file->_chain)
+		found = file->_fileno == fd;
+	_IO_list_unlock();
+	return found;
+}

@@ -7,6 +7,10 @@
 #ifndef SEAMTLS_CALLS_STREAMS_H
 #define SEAMTLS_CALLS_STREAMS_H
 
+#include <stdbool.h>
+
+/* Whether a stream of libc's own has that number: it would go on writing there. */
+bool streams_have(int fd);
 /* fd may have become a protected connection: call it with any new descriptor. */
 void streams_hold(int fd);
 /* At the end of the process: what is in the buffers of streams on connections goes out. */

@@ -130,6 +130,22 @@ static void streams_alone(void)
 	tell_peer("text_until_end");
 }
 
+/* 35: onto the number of a stream that is open already. */
+static void stream_redirected(void)
+{
+	FILE *log = fopen("/dev/null", "w");
+	int fd = connected();
+
+	NEED(log != NULL && fputs("nowhere", log) >= 0 && fflush(log) == 0);
+	say_result("dup2", dup2(fd, fileno(log)) == fileno(log));
+	NEED(fputs("by the stream", log) >= 0 && fflush(log) == 0);
+	tell_peer("read_text 13");
+	say_result("write", write(fd, ", by us", 7));
+	say_result("fclose", fclose(log));
+	say_result("close", close(fd));
+	tell_peer("text_until_end");
+}
+
 /* 35: 0 was closed, so the connection is there by itself. */
 static int connected_at_0(void)
 {
@@ -409,6 +425,7 @@ const struct test_case cases[] = {
 	CASE(35, streams, ANY_ROLE | BLOCKING),
 	CASE(35, streams_alone, EVERYWHERE),
 	CASE(35, low_number, ANY_ROLE | BLOCKING),
+	CASE(35, stream_redirected, EVERYWHERE),
 	DIFFERS(35, low_number_stream, ANY_ROLE | BLOCKING,
 		"peer: text h: ok\nfgetc: EBADF\nthe child: exit 0\ndone\n",
 		"libc's stream reads and writes inside libc, so it finds its descriptor closed"),
