@@ -3,17 +3,23 @@
  * handler. */
 #include "calls/environment.h"
 
+#include "calls/border.h"
+
 #include "host.h"
 #include "policy/policy.h"
 #include "variables.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define PRELOAD "LD_PRELOAD="
+#define NUMBERS_MOST 4096 /* where listening sockets are looked for */
 
 static char library[PATH_MAX];
 
@@ -50,12 +56,30 @@ static bool lacks(char *const envp[], size_t i)
 	       find(envp, setting, (size_t)(strchr(setting, '=') - setting)) == NULL;
 }
 
-/* Only a policy can ask for it, and is only asked when there is a reason. */
+/* A listening socket that is to be served with TLS, and that the next program will have: not
+ * covered, that would serve it in the clear. */
+static bool hands_on_listener(void)
+{
+	struct rlimit limit = { 0 };
+	int saved = errno;
+	bool found = false;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	for (int fd = 0; fd < NUMBERS_MOST && (rlim_t)fd < limit.rlim_cur && !found; fd++) {
+		int flags = libc.fcntl(fd, F_GETFD, 0);
+
+		found = flags >= 0 && (flags & FD_CLOEXEC) == 0 && conn_protects_listener(fd);
+	}
+	errno = saved;
+	return found;
+}
+
+/* Asked only if something is missing. */
 static bool is_wanted(void)
 {
 	const struct policy *policy = host_policy();
 
-	return policy != NULL && policy->global.cover_children;
+	return policy != NULL && (policy->global.cover_children || hands_on_listener());
 }
 
 size_t environment_lacks(char *const envp[])

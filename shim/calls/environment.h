@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The environment of programs that this one starts. With `cover_children = yes` an environment that
- * was built anew gets back what loads and sets up the library.
+ * The environment of programs that this one starts. With `cover_children = yes`, or if a protected
+ * listening socket is handed on, an environment that was built anew gets back what loads and sets
+ * up the library.
  */
 #ifndef SEAMTLS_CALLS_ENVIRONMENT_H
 #define SEAMTLS_CALLS_ENVIRONMENT_H

@@ -177,6 +177,16 @@ static int admit(int fd, const struct sockaddr_storage *peer, socklen_t peer_len
 	}
 }
 
+bool conn_protects_listener(int fd)
+{
+	struct policy_query query = { .direction = POLICY_INBOUND };
+	const struct policy_rule *rule = NULL;
+
+	return sys_getsockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 && socket_is_tcp(fd) &&
+	       socket_address(fd, false, &query.local) && host_policy() != NULL &&
+	       host_listener_matters(&query, &rule) && rule != NULL;
+}
+
 /* --- Connections that were there before the program */
 
 static bool same_socket(int a, int b)

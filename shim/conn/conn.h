@@ -45,6 +45,9 @@ int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen
 /* Credentials and audit of what listens on fd are loaded. 0, or -EACCES when they cannot be. */
 int conn_listen(int fd);
 
+/* Whether fd listens, and a rule has what it accepts protected. */
+bool conn_protects_listener(int fd);
+
 /* At the start of the process: TCP connections on 0 to 2, which inetd and service managers hand on,
  * are decided about as if they had just been accepted. */
 void conn_inherit(void);
