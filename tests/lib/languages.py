@@ -94,6 +94,23 @@ while (true) {
 }
 """
 
+# A stream that waits, and is read as far as was written: nobody reads meanwhile.
+PHP_IN_TURN = """<?php
+$s = stream_socket_client("tcp://$argv[1]:$argv[2]", $number, $text, 30) or exit($text);
+foreach (str_split(stream_get_contents(STDIN), 10000) as $part) {
+    for ($at = 0; $at < strlen($part); $at += $n)
+        if (!($n = fwrite($s, substr($part, $at)))) exit(1);
+    for ($back = ""; strlen($back) < strlen($part); $back .= $got) {
+        $got = fread($s, strlen($part) - strlen($back));
+        if ($got === false || $got === "") exit(2);
+    }
+    echo $back;
+}
+stream_socket_shutdown($s, STREAM_SHUT_WR);
+if (fread($s, 100) !== "" || !feof($s)) exit(3);
+fclose($s);
+"""
+
 PHP_CLIENT = """<?php
 $s = stream_socket_client("tcp://$argv[1]:$argv[2]", $number, $text, 30) or exit($text);
 stream_set_blocking($s, false);
@@ -140,6 +157,62 @@ loop do
 end
 """
 
+RUBY_SELECT = """
+require "socket"
+server = TCPServer.new("127.0.0.1", ARGV[0].to_i)
+server.listen(100)
+waiting = {}
+loop do
+  readable, writable = IO.select([server] + waiting.keys.select { |s| waiting[s].size < 1 << 20 },
+                                 waiting.keys.reject { |s| waiting[s].empty? })
+  writable.each do |s|
+    n = s.write_nonblock(waiting[s], exception: false)
+    waiting[s] = waiting[s].byteslice(n..) if n.is_a?(Integer)
+  end
+  readable.each do |s|
+    if s.equal?(server)
+      new = server.accept_nonblock(exception: false)
+      waiting[new] = "".b unless new == :wait_readable
+      next
+    end
+    data = s.read_nonblock(65536, exception: false)
+    if data.nil?
+      s.write(waiting.delete(s))
+      s.close
+    elsif data != :wait_readable
+      waiting[s] << data
+    end
+  end
+end
+"""
+
+RUBY_NONBLOCKING = """
+require "socket"
+data = $stdin.binmode.read
+s = Socket.new(:INET, :STREAM)
+address = Addrinfo.getaddrinfo(ARGV[0], ARGV[1], :INET, :STREAM).first
+if s.connect_nonblock(address, exception: false) == :wait_writable
+  s.wait_writable
+  begin
+    s.connect_nonblock(address)
+  rescue Errno::EISCONN
+  end
+end
+loop do
+  readable, writable = IO.select([s], data ? [s] : [])
+  unless writable.empty?
+    n = s.write_nonblock(data, exception: false)
+    data = data.byteslice(n..) if n.is_a?(Integer)
+    data = (s.close_write; nil) if data.empty?
+  end
+  next if readable.empty?
+  part = s.read_nonblock(65536, exception: false)
+  break if part.nil?
+  $stdout.write(part) unless part == :wait_readable
+end
+s.close
+"""
+
 RUBY_CLIENT = """
 require "socket"
 s = TCPSocket.new(ARGV[0], ARGV[1].to_i)
@@ -155,6 +228,7 @@ public class Net {
     public static void main(String[] a) throws Exception {
         switch (a[0]) {
         case "serve": serve(Integer.parseInt(a[1])); break;
+        case "serve_async": serveAsync(Integer.parseInt(a[1])); break;
         case "serve_nio": serveNio(Integer.parseInt(a[1])); break;
         case "talk": talk(a[1], Integer.parseInt(a[2])); break;
         case "talk_nio": talkNio(a[1], Integer.parseInt(a[2])); break;
@@ -208,6 +282,36 @@ public class Net {
         }
         s.write(data);
         key.interestOps(data.hasRemaining() ? SelectionKey.OP_WRITE : SelectionKey.OP_READ);
+    }
+
+    static void serveAsync(int port) throws Exception {
+        AsynchronousServerSocketChannel listener =
+            AsynchronousServerSocketChannel.open().bind(new InetSocketAddress("127.0.0.1", port), 100);
+        listener.accept(null, new CompletionHandler<AsynchronousSocketChannel, Void>() {
+            public void completed(AsynchronousSocketChannel s, Void v) { listener.accept(null, this); echo(s); }
+            public void failed(Throwable e, Void v) { e.printStackTrace(); }
+        });
+        Thread.currentThread().join();
+    }
+
+    static void echo(AsynchronousSocketChannel s) {
+        ByteBuffer data = ByteBuffer.allocateDirect(65536);
+        s.read(data, false, new CompletionHandler<Integer, Boolean>() {
+            public void completed(Integer n, Boolean wrote) {
+                try {
+                    if (!wrote && n < 0) {
+                        s.close();
+                        return;
+                    }
+                    if (!wrote) data.flip();
+                    if (data.hasRemaining()) s.write(data, true, this);
+                    else s.read(data.clear(), false, this);
+                } catch (IOException e) {
+                    e.printStackTrace();
+                }
+            }
+            public void failed(Throwable e, Boolean wrote) { e.printStackTrace(); }
+        });
     }
 
     static void talk(String host, int port) throws Exception {
@@ -266,6 +370,7 @@ public class Net {
 """
 
 PHP_HTTP = "<?php echo file_get_contents($argv[1]);"
+NODE_FETCH = "fetch(process.argv[2]).then(r => r.arrayBuffer()).then(b => process.stdout.write(Buffer.from(b)));"
 RUBY_HTTP = "require 'net/http'; $stdout.binmode; $stdout.write Net::HTTP.get(URI(ARGV[0]))"
 
 
@@ -296,19 +401,24 @@ SERVERS = {
     "node-cluster-accepts": lambda seam: script(seam, "node", "cluster.js", NODE_CLUSTER % NODE_ACCEPTS),
     "php-select": lambda seam: script(seam, "php", "server.php", PHP_SERVER),
     "ruby-threads": lambda seam: script(seam, "ruby", "threads.rb", RUBY_THREADS),
+    "ruby-select": lambda seam: script(seam, "ruby", "select.rb", RUBY_SELECT),
     "ruby-prefork": lambda seam: script(seam, "ruby", "prefork.rb", RUBY_PREFORK),
     "java-sockets": lambda seam: java(seam, "serve"),
     "java-nio": lambda seam: java(seam, "serve_nio"),
+    "java-async": lambda seam: java(seam, "serve_async"),
 }
 CLIENTS = {
     "node": lambda seam: script(seam, "node", "client.js", NODE_CLIENT),
     "php": lambda seam: script(seam, "php", "client.php", PHP_CLIENT),
+    "php-in-turn": lambda seam: script(seam, "php", "in-turn.php", PHP_IN_TURN),
     "ruby": lambda seam: script(seam, "ruby", "client.rb", RUBY_CLIENT),
+    "ruby-nonblocking": lambda seam: script(seam, "ruby", "nonblocking.rb", RUBY_NONBLOCKING),
     "java-sockets": lambda seam: java(seam, "talk"),
     "java-nio": lambda seam: java(seam, "talk_nio"),
 }
 # They take a URL, and print what it gives.
 HTTP_CLIENTS = {
+    "node": lambda seam: script(seam, "node", "fetch.js", NODE_FETCH),
     "php": lambda seam: script(seam, "php", "http.php", PHP_HTTP),
     "ruby": lambda seam: script(seam, "ruby", "http.rb", RUBY_HTTP),
     "java": lambda seam: java(seam, "http"),
