@@ -41,6 +41,23 @@ SEAM_EXPORT int close(int fd)
 }
 SEAM_ALIAS(__close, close);
 
+/*
+ * A thread with descriptors of its own: the same number would be a connection to one thread and
+ * something else to another, and nobody could say what is to be encrypted. Where it makes no
+ * difference, in a process of one thread, it is the kernel's affair.
+ */
+static bool may_unshare(void)
+{
+	return __libc_single_threaded || !conn_any();
+}
+
+SEAM_EXPORT int unshare(int flags)
+{
+	if ((flags & CLONE_FILES) != 0 && !may_unshare())
+		return (int)errno_return(-EPERM);
+	return libc.unshare(flags);
+}
+
 /* The kernel's own descriptors in one call, around the one that is the library's. */
 static int close_others(unsigned first, unsigned last, int flags)
 {
@@ -57,22 +74,12 @@ SEAM_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	if (first > last || ((unsigned)flags & ~CLOSE_RANGE_KNOWN) != 0)
 		return libc.close_range(first, last, flags);
+	if (((unsigned)flags & CLOSE_RANGE_UNSHARE) != 0 && !may_unshare())
+		return (int)errno_return(-EPERM);
 	/* What closes is to be closed with its last words; what this process will not share any
 	 * more, too. */
 	conn_close_range(first, last, ((unsigned)flags & CLOSE_RANGE_CLOEXEC) != 0);
 	return close_others(first, last, flags);
-}
-
-/*
- * A thread with descriptors of its own: the same number would be a connection to one thread and
- * something else to another, and nobody could say what is to be encrypted. Where it makes no
- * difference, in a process of one thread, it is the kernel's affair.
- */
-SEAM_EXPORT int unshare(int flags)
-{
-	if ((flags & CLONE_FILES) != 0 && !__libc_single_threaded && conn_any())
-		return (int)errno_return(-EPERM);
-	return libc.unshare(flags);
 }
 
 SEAM_EXPORT void closefrom(int first)
