@@ -334,6 +334,11 @@ void peer_close(struct end *end, bool reset)
 {
 	if (!reset)
 		peer_shut(end);
+	else if (rng_one_in(&peer.rng, 2)) {
+		/* What is no data must not hide the reset behind it. */
+		say_something(end);
+		push_all(end, 0);
+	}
 	end_tls(end);
 	close(end->fd);
 	end->fd = -1;
