@@ -330,13 +330,24 @@ static void server_first(void)
 	receive_to_end(fd);
 }
 
+/* Closed at once: a TLS 1.3 server's tickets may come after that, and TCP answers them with a
+ * reset. All that was sent, and close_notify, has arrived before it. */
+static void say_arrived(const char *all, const char *answer)
+{
+	say("%s", strncmp(answer, all, strlen(all)) == 0 &&
+				  (strstr(answer, "then the end") != NULL ||
+					  strstr(answer, "then a reset") != NULL)
+			  ? all
+			  : answer);
+}
+
 static void only_writes(void)
 {
 	int fd = connected_unused();
 
 	say_result("write", write(fd, outgoing(5000), 5000));
 	say_result("close", close(fd));
-	tell_peer("until_end");
+	say_arrived("5000 bytes", ask_peer("until_end"));
 }
 
 static void only_connects(void)
@@ -344,7 +355,7 @@ static void only_connects(void)
 	int fd = connected_unused();
 
 	say_result("close", close(fd));
-	tell_peer("until_end");
+	say_arrived("0 bytes", ask_peer("until_end"));
 }
 
 /* --- Addresses */
