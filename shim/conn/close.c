@@ -25,6 +25,11 @@
 #define CLOSE_WAIT_MS 1000
 #define LAST_BUFFER_LEN (4 << 20)
 #define LINGER_FD_LEAST 512
+#define LINGERING_MOST 64
+
+/* The thread that ends the process, or 0. */
+static _Atomic pid_t ending;
+static _Atomic unsigned lingering_count;
 
 void conn_unmap(struct conn *conn)
 {
@@ -97,6 +102,7 @@ static void linger(struct conn *conn, int fd)
 	guard_lock(&conn->lock);
 	atomic_store(&conn->fd, copy);
 	conn->lingering = true;
+	atomic_fetch_add(&lingering_count, 1);
 	guard_unlock(&conn->lock);
 	driver_add(conn);
 }
@@ -107,9 +113,11 @@ void conn_linger_end(struct conn *conn)
 
 	if (!conn->lingering || fd < 0)
 		return;
-	report_close(conn, NULL);
+	if (conn_state(conn) == CONN_OPEN)
+		report_close(conn, NULL);
 	driver_remove(conn);
 	conn->lingering = false;
+	atomic_fetch_sub(&lingering_count, 1);
 	sys_close(fd);
 	conn_unref(conn);
 }
@@ -169,6 +177,19 @@ static void finish_open(struct conn *conn, int fd)
 		linger(conn, fd);
 }
 
+/*
+ * What a server wrote and closed at once is still to arrive; and a client that finds nothing is to
+ * find the end, for which there has to be a handshake. Not at any price: a stranger who says
+ * nothing costs a descriptor until handshake_timeout.
+ */
+static bool ends_with_handshake(const struct conn *conn)
+{
+	if (conn->early_len > 0)
+		return true;
+	return conn->role == TLS_SERVER && atomic_load(&ending) == 0 &&
+	       atomic_load(&lingering_count) < LINGERING_MOST;
+}
+
 /* Towards the peer, by the last descriptor of the last process. */
 static void finish(struct conn *conn, int fd)
 {
@@ -177,8 +198,7 @@ static void finish(struct conn *conn, int fd)
 		finish_open(conn, fd);
 		break;
 	case CONN_ESTABLISHING:
-		/* What a server wrote and closed at once is still to arrive. */
-		if (conn->early_len > 0 && conn_establish(conn, fd) == -EAGAIN) {
+		if (ends_with_handshake(conn) && conn_establish(conn, fd) == -EAGAIN) {
 			conn->early_closed = true;
 			linger(conn, fd);
 		} else if (conn_state(conn) == CONN_OPEN) {
@@ -340,9 +360,6 @@ int conn_shutdown(struct conn *conn, int fd, int how)
 	return r;
 }
 
-/* The thread that ends the process, or 0. */
-static _Atomic pid_t ending;
-
 void conn_wait_if_ending(void)
 {
 	pid_t by = atomic_load_explicit(&ending, memory_order_relaxed);
@@ -355,6 +372,7 @@ void conn_wait_if_ending(void)
 
 void conn_ends_in_child(void)
 {
+	atomic_store(&lingering_count, 0);
 	atomic_store(&ending, 0);
 }
 

@@ -213,12 +213,13 @@ void batch_add_list(struct batch *batch, bool set)
 /* Its descriptor stays the connection's while its lock is held: who closes waits for that. */
 static int step_locked(struct conn *conn)
 {
-	int fd = atomic_load(&conn->fd);
+	int fd = atomic_load(&conn->fd), r = 0;
 
 	if (fd < 0)
 		return -EBADF;
-	return conn_state(conn) == CONN_OPEN ? conn_flush(conn, fd)
-					     : conn_establish_locked(conn, fd);
+	if (conn_state(conn) != CONN_OPEN)
+		r = conn_establish_locked(conn, fd);
+	return r == 0 && conn_state(conn) == CONN_OPEN ? conn_flush(conn, fd) : r;
 }
 
 static void step(struct conn *conn)
@@ -230,11 +231,11 @@ static void step(struct conn *conn)
 		return; /* another thread is at it */
 	r = step_locked(conn);
 	guard_unlock(&conn->lock);
-	if (!open || r == -EAGAIN || r == -EBADF)
+	if (r == -EAGAIN || r == -EBADF)
 		return;
 	if (conn->lingering)
 		conn_linger_end(conn);
-	else if (r < 0)
+	else if (open && r < 0)
 		/* The kernel says it once; it is for the program's own next call. */
 		atomic_store(&conn->share->send_error, -r);
 }
