@@ -147,8 +147,7 @@ static short events_of(struct conn *conn)
 
 static bool has_deadline(const struct conn *conn)
 {
-	return conn_state(conn) == CONN_ESTABLISHING && conn->deadline_us != 0 &&
-	       !conn_is_foreign(conn);
+	return conn_state(conn) == CONN_ESTABLISHING && conn->deadline_us != 0;
 }
 
 /* At the end of its way, and nothing left to see to. Another process may have brought it there. */
@@ -195,8 +194,8 @@ void batch_add_list(struct batch *batch, bool set)
 		short events = events_of(conn);
 
 		batch->shared |= conn_is_foreign(conn);
-		if (has_deadline(conn) && conn->deadline_us < batch->deadline_us)
-			batch->deadline_us = conn->deadline_us;
+		if (has_deadline(conn) && conn_deadline_us(conn) < batch->deadline_us)
+			batch->deadline_us = conn_deadline_us(conn);
 		if (events == 0 || (set && conn_is_on_its_way(conn) && interest_any(conn)))
 			continue;
 		claimed = atomic_load(&conn->claimed_until_us);
@@ -249,7 +248,7 @@ static void step_overdue(uint64_t now)
 	guard_lock(&lock);
 	for (struct conn *conn = list; conn != NULL && count < BATCH_ON_STACK;
 		conn = conn->driver_next)
-		if (has_deadline(conn) && conn->deadline_us <= now)
+		if (has_deadline(conn) && conn_deadline_us(conn) <= now)
 			overdue[count++] = conn_ref(conn);
 	guard_unlock(&lock);
 	for (size_t i = 0; i < count; i++) {

@@ -421,9 +421,12 @@ int conn_establish(struct conn *conn, int fd)
 
 bool conn_is_foreign(const struct conn *conn)
 {
-	pid_t owner = conn_state(conn) == CONN_ESTABLISHING ? atomic_load(&conn->share->owner) : 0;
+	pid_t owner;
 
-	return owner != 0 && owner != getpid();
+	if (conn_state(conn) != CONN_ESTABLISHING)
+		return false;
+	owner = atomic_load(&conn->share->owner);
+	return owner != 0 ? owner != getpid() : !conn_may_drive(conn);
 }
 
 uint64_t conn_deadline_us(const struct conn *conn)

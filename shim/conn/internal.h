@@ -152,7 +152,7 @@ int conn_establish_locked(struct conn *conn, int fd);
 /* What the establishment waits for: POLLIN, POLLOUT; 0: nothing (deferred, or another process
  * drives it). */
 short conn_establish_events(struct conn *conn);
-/* Another process has begun the handshake and goes on with it. */
+/* Another process has begun the handshake and goes on with it, or has gone in the middle of it. */
 bool conn_is_foreign(const struct conn *conn);
 /* This process's copy of the handshake is as far as anybody's. */
 bool conn_may_drive(const struct conn *conn);

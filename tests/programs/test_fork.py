@@ -61,9 +61,9 @@ print("good")
 """
 
 
-# A child begins with the handshake, and is killed before it is done.
-KILLED_CHILD = """
-import errno, os, signal, socket, sys
+# A child begins with the handshake, and ends or is killed before it is done.
+LOST_CHILD = """
+import errno, os, select, signal, socket, sys
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 connection, _ = listener.accept()
 child = os.fork()
@@ -71,9 +71,18 @@ if child == 0:
     try:
         connection.recv(1, socket.MSG_DONTWAIT)
     except BlockingIOError:
-        os.kill(os.getpid(), signal.SIGKILL)
-    os._exit(1)
-assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        if sys.argv[3] == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+    os._exit(0)
+os.waitpid(child, 0)
+if sys.argv[2] == "poll":
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    poll.poll()
+elif sys.argv[2] == "epoll":
+    epoll = select.epoll()
+    epoll.register(connection, select.EPOLLIN)
+    epoll.poll()
 try:
     print("data", connection.recv(1))
 except OSError as error:
@@ -108,9 +117,11 @@ def test_parent_writes_while_child_reads(seam, version):
 
 
 @pytest.mark.tls_only
-def test_handshake_whose_process_is_killed(seam):
+@pytest.mark.parametrize("how, end", [("recv", "killed"), ("poll", "killed"), ("epoll", "exit"), ("recv", "exit")])
+def test_handshake_whose_process_is_gone(seam, how, end):
     """Nobody else can go on with it, so the others are told when its time is over, and wait no longer."""
-    server = start_python(seam, KILLED_CHILD, handshake_timeout=1)
+    server = seam.serve(lambda port: [PYTHON, "-c", LOST_CHILD, port, how, end],
+                        lambda port: seam.policy(seam.inbound(port, handshake_timeout=1)))
     with pytest.raises(OSError):
         with connect(seam, server.port) as sock:
             sock.recv(1)
