@@ -11,22 +11,26 @@ persistence false
 log_dest stderr
 {user}
 {tls}
+{more}
 """
 USER = "mosquitto"
 
 
-def start(seam, covered, version=None):
-    """A broker that speaks TLS by the library, or by OpenSSL."""
+def start(seam, covered, version=None, more="", rules=()):
+    """A broker that speaks TLS by the library, or by OpenSSL; `rules` are for what it connects to by `more`."""
     need("mosquitto", "mosquitto_sub", "mosquitto_pub")
     config = seam.make_dir("mosquitto") / "mosquitto.conf"
     user = f"user {USER}" if os.geteuid() == 0 else ""
     tls = f"certfile {seam.pki.good.cert}\nkeyfile {seam.pki.good.key}\ntls_version tlsv{version or '1.2'}"
 
     def argv(port):
-        config.write_text(CONFIG.format(port=port, user=user, tls="" if covered or NATIVE else tls))
+        config.write_text(CONFIG.format(port=port, user=user, tls="" if covered or NATIVE else tls, more=more))
         return ["mosquitto", "-c", config]
 
-    return seam.serve(argv, (lambda port: seam.policy(seam.inbound(port, version=version))) if covered else None)
+    def policy(port):
+        return seam.policy(seam.inbound(port, version=version), *rules)
+
+    return seam.serve(argv, policy if covered else None)
 
 
 def run(seam, tool, port, covered, version, *args, **options):

@@ -116,6 +116,26 @@ def test_redis_replication(seam, version, load):
         assert not master.audit.find("fail") and not replica.audit.find("fail"), replica.audit.text()
 
 
+def test_redis_failover(seam):
+    """The replica goes on alone, and its old primary becomes its replica: each is a client of the other in turn."""
+    need("redis-server")
+    to_any = f'[rule "peers"]\ndirection = outbound\naction = tls\nca = {seam.pki.ca}\n'
+    at_once = ("--repl-diskless-sync-delay", "0")
+    one, two = (start_redis(seam, lambda port: seam.policy(seam.inbound(port), to_any), *at_once) for _ in range(2))
+    with connect(seam, one.port) as first, connect(seam, two.port) as second:
+        for follower, sock, leader in ((two, second, one), (one, first, two)):
+            other = first if leader is one else second
+            assert command(other, b"REPLICAOF", b"NO", b"ONE") == b"+OK"
+            fill(other, 0 if leader is one else 300, 300)
+            assert command(sock, b"REPLICAOF", b"localhost", b"%d" % leader.port) == b"+OK"
+            follower.until(lambda: b"master_link_status:up" in command(sock, b"INFO", b"replication"), "it replicated")
+        assert command(first, b"DBSIZE") == command(second, b"DBSIZE") == b":600"
+    for server in (one, two):
+        if server.covered:
+            server.audit.wait("open", direction="outbound", rule="peers", server_name="localhost")
+            assert not server.audit.find("fail"), server.audit.text()
+
+
 # --- MQTT
 
 ENDS = {"broker": (True, False), "clients": (False, True), "both": (True, True)}
@@ -137,3 +157,28 @@ def test_mosquitto(seam, version, ends):
     assert digest(programs[-1].stdout) == digest(b"\n".join([*lines, large.read_bytes(), b""])), programs[-1].story()
     for program in [broker, *programs]:
         check_opened(program, version=f"TLSv{version}")
+
+
+BRIDGE = """
+connection upstream
+address localhost:{port}
+topic # in 1
+restart_timeout 1
+try_private false
+"""
+
+
+def test_mosquitto_bridge(seam, version):
+    """A broker that is a client of another one, whose TLS is OpenSSL's, and has clients of its own."""
+    upstream = mosquitto.start(seam, False, version)
+    message = seam.dir / "message"
+    message.write_bytes(content(BIG))
+    where = (False, version, "-q", "1", "-t", "some/topic")
+    mosquitto.run(seam, "mosquitto_pub", upstream.port, *where, "-r", "-f", message)
+    broker = mosquitto.start(seam, True, None, BRIDGE.format(port=upstream.port),
+                             [seam.outbound(upstream.port, name="bridge", version=version)])
+    got = mosquitto.run(seam, "mosquitto_sub", broker.port, *where, "-N", "-C", "1")
+    assert digest(got.stdout) == digest(content(BIG)), got.story()
+    if broker.covered:
+        opened, *_ = broker.audit.wait("open", rule="bridge", version=f"TLSv{version}")
+        assert opened["server_name"] == "localhost" and opened["verify"] == "ok", opened
