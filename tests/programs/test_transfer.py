@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Programs that transfer files: rsync, whose processes use one connection in opposite directions."""
+"""
+Programs that transfer files: rsync, whose processes use one connection in opposite directions; git, whose daemon starts
+another program with the connection.
+"""
 import pytest
 
 import rsync
 import stunnel
+from peers import BIG, content
 from seam import NATIVE, check_opened, need
 
 OPTIONS = {"plain": ["-rt"], "checksums_compressed": ["-rtcz"], "whole": ["-rtW", "--inplace"]}
@@ -90,3 +94,41 @@ def test_rsync_is_refused(seam):
                       seam.policy(seam.outbound(server.port)), status=5)
     assert "@ERROR: Unknown module 'nothing'" in client.stderr, client.story()
     check_opened(client)
+
+
+def git(seam, folder, *args, policy=None):
+    identity = {f"GIT_{who}_{what}": "test@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    env = {**identity, "HOME": str(seam.dir), "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
+    return seam.run(["git", "-C", folder, *args], policy, env=env)
+
+
+def commit(seam, folder, size):
+    (folder / str(size)).write_bytes(content(size))
+    git(seam, folder, "add", ".")
+    git(seam, folder, "commit", "-q", "-m", f"add {size}")
+
+
+def test_git(seam, version):
+    """Clone, push and fetch; client and daemon are each several programs that are one another's standard input."""
+    need("git")
+    base, clone = seam.make_dir("git"), seam.make_dir("clone")
+    git(seam, base, "init", "-q", "--bare", "it")
+    server = seam.serve(
+        lambda port: ["git", "daemon", f"--port={port}", "--listen=127.0.0.1", f"--base-path={base}", "--export-all",
+                      "--reuseaddr", "--enable=receive-pack", base],
+        lambda port: seam.policy(seam.inbound(port)), env={"HOME": str(seam.dir)})
+    policy = seam.policy(seam.outbound(server.port, version=version))
+    url = f"git://localhost:{server.port}/it"
+    programs = [git(seam, clone, "clone", "-q", url, "one", policy=policy)]
+    for size in (BIG, 1, 300_000):
+        commit(seam, clone / "one", size)
+    programs.append(git(seam, clone / "one", "push", "-q", "origin", "HEAD:main", policy=policy))
+    programs.append(git(seam, clone, "clone", "-q", "-b", "main", url, "two", policy=policy))
+    commit(seam, clone / "one", 200_000)
+    programs.append(git(seam, clone / "one", "push", "-q", "origin", "HEAD:main", policy=policy))
+    programs.append(git(seam, clone / "two", "pull", "-q", policy=policy))
+    for size in (BIG, 1, 300_000, 200_000):
+        assert (clone / "two" / str(size)).read_bytes() == content(size)
+    for program in programs:
+        check_opened(program, version=f"TLSv{version}", direction="outbound")
+    check_opened(server, len(programs), version=f"TLSv{version}", direction="inbound")
