@@ -24,7 +24,8 @@
 
 struct inside {
 	_Atomic unsigned depth;
-	int cancel;    /* the program's own setting, while depth > 0 */
+	int cancel; /* the program's own state and type of cancellation, while depth > 0 */
+	int type;
 	bool blocked;  /* signals are, until the thread leaves .. */
 	sigset_t mask; /* .. and gets this one back */
 };
@@ -85,17 +86,30 @@ static void unblock(void)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
+/* The type as well: a cancellation that was sent before asks for nothing but that (glibc). */
+static void forbid_cancel(int *state, int *type)
+{
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, state);
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, type);
+}
+
+static void allow_cancel(int state, int type)
+{
+	pthread_setcancelstate(state, NULL);
+	pthread_setcanceltype(type, NULL); /* last: this is where it leaves PTHREAD_CANCELED */
+}
+
 void guard_enter(void)
 {
 	set_depth(depth() + 1);
 	if (depth() == 1)
-		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &inside.cancel);
+		forbid_cancel(&inside.cancel, &inside.type);
 }
 
 void guard_leave(void)
 {
 	if (depth() == 1)
-		pthread_setcancelstate(inside.cancel, NULL);
+		allow_cancel(inside.cancel, inside.type);
 	set_depth(depth() - 1);
 	if (depth() == 0)
 		unblock();
@@ -164,13 +178,15 @@ void guard_suspend(struct guard *out, bool deliver)
 {
 	sigset_t now;
 
-	*out = (struct guard){ .depth = depth(), .cancel = inside.cancel, .delivers = deliver };
+	*out = (struct guard){
+		.depth = depth(), .cancel = inside.cancel, .type = inside.type, .delivers = deliver
+	};
 	if (!deliver) {
 		block(&now);
 		out->mask = inside.blocked ? inside.mask : now;
 		inside.blocked = false; /* not to be undone by a handler that comes in the wait */
 	}
-	pthread_setcancelstate(out->cancel, NULL);
+	allow_cancel(out->cancel, out->type);
 	set_depth(0);
 	unblock();
 }
@@ -178,8 +194,9 @@ void guard_suspend(struct guard *out, bool deliver)
 void guard_resume(const struct guard *from)
 {
 	set_depth(from->depth);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	forbid_cancel(NULL, NULL);
 	inside.cancel = from->cancel;
+	inside.type = from->type;
 	if (!from->delivers) {
 		inside.mask = from->mask;
 		inside.blocked = true;

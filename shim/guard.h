@@ -56,7 +56,7 @@ void guard_unlock(pthread_mutex_t *lock);
  */
 struct guard {
 	unsigned depth;
-	int cancel;
+	int cancel, type;
 	bool delivers;
 	sigset_t mask; /* the program's own, if signals are blocked */
 };

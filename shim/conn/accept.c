@@ -9,6 +9,7 @@
 #include "conn/names.h"
 #include "conn/relay.h"
 #include "guard.h"
+#include "handlers.h"
 #include "libc.h"
 #include "notice.h"
 
@@ -255,6 +256,28 @@ static int real_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	return r;
 }
 
+/* A wait for the next client is one in which the handshakes of others go on. 0: look, or wait in
+ * the kernel; -EINTR. */
+static int wait_for_client(int fd)
+{
+	struct pollfd client = { .fd = fd, .events = POLLIN };
+	uint64_t deadline_us = driver_active() ? sys_deadline_us(fd, SO_RCVTIMEO) : 0;
+
+	while (driver_active() && deadline_us == 0 &&
+		sys_getsockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 &&
+		(sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) == 0) {
+		struct handlers_run before = handlers_run(), after;
+		int r = driver_poll(&client, 1, NULL, NULL);
+
+		if (r != -EINTR)
+			return 0;
+		after = handlers_run();
+		if (after.interrupting != before.interrupting)
+			return r;
+	}
+	return 0;
+}
+
 int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
 	if (host_policy() == NULL && !host_refuses())
@@ -262,8 +285,10 @@ int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	for (;;) {
 		struct sockaddr_storage peer;
 		socklen_t peer_len = sizeof(peer);
-		int made = real_accept(fd, (struct sockaddr *)&peer, &peer_len, flags);
-		int saved = errno, r;
+		int made = wait_for_client(fd), saved = errno, r;
+
+		if (made == 0)
+			made = real_accept(fd, (struct sockaddr *)&peer, &peer_len, flags);
 
 		if (made < 0)
 			return made;

@@ -186,7 +186,8 @@ static bool ends_with_handshake(const struct conn *conn)
 {
 	if (conn->early_len > 0)
 		return true;
-	return conn->role == TLS_SERVER && atomic_load(&ending) == 0 &&
+	/* The client in the same process has been told that it is connected. */
+	return (conn->role == TLS_SERVER || conn->self_connected) && atomic_load(&ending) == 0 &&
 	       atomic_load(&lingering_count) < LINGERING_MOST;
 }
 

@@ -548,6 +548,17 @@ static void scanner(void)
 	receive_all(fd, 10, 10);
 }
 
+/* A server that has no use for a client: that finds a stream which is at its end. */
+static void closed_at_once(void)
+{
+	int listener = listening_socket(NULL), fd;
+
+	peer_connects(listener);
+	fd = take(listener);
+	say_result("close", close(fd));
+	tell_peer("text_until_end");
+}
+
 #define SCANNED                                                                                    \
 	"peer: raw GET / HTTP/1.0: ok\nread: EPROTO\nread again: 0\nclose: 0\n"                    \
 	"peer: send 10: ok\nreceived 10\ndone\n"
@@ -566,6 +577,7 @@ const struct test_case cases[] = {
 	CASE(86, deferred, SERVER | ANY_MODE),
 	CASE(92, prefork, SERVER | ANY_MODE),
 	CASE(106, no_descriptors, SERVER | ANY_MODE),
+	CASE(23, closed_at_once, SERVER | ANY_MODE),
 	DIFFERS(112, scanner, SERVER | ANY_MODE, SCANNED, "what is no TLS is refused"),
 	CASE(113, slow_peers, SERVER | ANY_MODE),
 	CASE(113, one_loop, SERVER | ANY_MODE),
