@@ -14,7 +14,7 @@ import pytest
 from seam import built
 
 SEED = int(os.environ.get("SEED", "1"))
-COUNT = int(os.environ.get("COUNT", "400"))
+COUNT = int(os.environ.get("COUNT", "300"))
 # Seeds wait for each other's bytes more than they compute.
 JOBS = 8
 TIMEOUT_S = 120 + COUNT // 5
