@@ -149,9 +149,11 @@ static bool chunk_lock(struct chunk *chunk)
 	return r == 0 || r == -EOWNERDEAD;
 }
 
+/* This very process is there, which needs no question (a sandbox may not allow one). */
 static bool holder_is_gone(pid_t pid)
 {
-	return pid > 0 && kill(pid & ~HOLDER_LEFT, 0) != 0 && errno == ESRCH;
+	return pid > 0 && (pid & ~HOLDER_LEFT) != getpid() && kill(pid & ~HOLDER_LEFT, 0) != 0 &&
+	       errno == ESRCH;
 }
 
 /* Drops the holders that died without saying so. */
