@@ -35,6 +35,27 @@ async def main():
 asyncio.run(main())
 """
 
+# Accepts one connection after the other and starts argv with it as 0, 1 and 2, as inetd does.
+INETD = """
+import os, socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    connection, _ = listener.accept()
+    if os.fork() == 0:
+        for number in (0, 1, 2):
+            os.dup2(connection.fileno(), number)
+        connection.close()
+        listener.close()
+        os.execvp(sys.argv[2], sys.argv[2:])
+    connection.close()
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                break
+        except ChildProcessError:
+            break
+"""
+
 
 def start_python(seam, source, **keys):
     """A Python program that takes its port as first argument, under a policy for that port."""

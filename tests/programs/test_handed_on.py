@@ -10,28 +10,7 @@ import pytest
 
 from peers import BIG, Echo, Sink, connect, content, digest, echo_exchange, read_exactly, start_plain_server, start_server
 from seam import NATIVE, check_opened, need, rule
-from servers import PYTHON
-
-# Accepts one connection after the other and starts argv with it as 0, 1 and 2, as inetd does.
-INETD = """
-import os, socket, sys
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-while True:
-    connection, _ = listener.accept()
-    if os.fork() == 0:
-        for number in (0, 1, 2):
-            os.dup2(connection.fileno(), number)
-        connection.close()
-        listener.close()
-        os.execvp(sys.argv[2], sys.argv[2:])
-    connection.close()
-    while True:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                break
-        except ChildProcessError:
-            break
-"""
+from servers import INETD, PYTHON
 
 SUBPROCESS = """
 import socket, subprocess, sys

@@ -11,7 +11,7 @@ import pytest
 import nginx
 from capture import Capture
 from seam import need
-from servers import PYTHON, start_redis
+from servers import INETD, PYTHON, start_redis
 
 REPEAT = 3000  # times a word, so that every call and many records carry it
 
@@ -139,7 +139,14 @@ def python_calls(run):
     return run.client([PYTHON, "-c", PYTHON_CLIENT, port, run.words.up_file], port).stdout
 
 
-EXCHANGES = [curl_and_nginx_sendfile, curl_and_nginx_write, redis, node, python_calls]
+def inetd(run):
+    """What the program that inetd starts writes goes through a relay, which is not on the network."""
+    script = f"cat >/dev/null; cat {run.words.down_file}"
+    port = run.serve(lambda port: [PYTHON, "-c", INETD, port, "sh", "-c", script])
+    return run.client([PYTHON, "-c", PYTHON_CLIENT, port, run.words.up_file], port).stdout
+
+
+EXCHANGES = [curl_and_nginx_sendfile, curl_and_nginx_write, redis, node, python_calls, inetd]
 
 
 @pytest.fixture
