@@ -411,12 +411,16 @@ static void ends_with_threads(void)
 }
 
 /* Threads that write all the time when the process ends do not change how it ends. */
+static _Atomic unsigned writes;
+
 static void write_for_ever(struct worker *worker)
 {
 	char block[BLOCK] = "";
 
-	for (;;)
+	for (;;) {
 		NEED(write(worker->fd, block, sizeof(block)) > 0);
+		writes++;
+	}
 }
 
 static void exit_while_writing(void)
@@ -435,7 +439,8 @@ static void exit_while_writing(void)
 		tell_peer_later("until_end");
 		for (int i = 0; i < 3; i++)
 			worker_start(&workers[i], write_for_ever, fd);
-		usleep(20000);
+		while (writes < 100)
+			sched_yield();
 		exit(0);
 	}
 	NEED(waitpid(child, &status, 0) == child);
