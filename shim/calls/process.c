@@ -12,6 +12,7 @@
 
 #include <aio.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -126,6 +127,36 @@ SEAM_EXPORT void _Exit(int status)
 {
 	conn_at_exit();
 	libc.exit_now(status);
+}
+
+/* As daemon(3): libc's own ends the parent from inside libc, and nobody would know that it has left
+ * its connections to the child. */
+SEAM_EXPORT int daemon(int nochdir, int noclose)
+{
+	int null;
+
+	switch (fork()) {
+	case -1:
+		return -1;
+	case 0:
+		break;
+	default:
+		_exit(0);
+	}
+	if (setsid() < 0)
+		return -1;
+	if (!nochdir && chdir("/") < 0)
+		errno = 0; /* libc's does not ask either */
+	if (noclose)
+		return 0;
+	null = open("/dev/null", O_RDWR);
+	if (null < 0)
+		return -1;
+	for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++)
+		dup2(null, number);
+	if (null > STDERR_FILENO)
+		close(null);
+	return 0;
 }
 
 /* --- What would carry plaintext past us */
