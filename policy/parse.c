@@ -21,7 +21,8 @@ int parse_refuse(struct parse *parse, const char *format, ...)
 	return -EINVAL;
 }
 
-size_t parse_count_items(struct parse *parse, const char *text)
+/* 0 and parse->why if an item is empty or there are too many. */
+static size_t count_items(struct parse *parse, const char *text)
 {
 	size_t count = 0;
 
@@ -45,14 +46,42 @@ size_t parse_count_items(struct parse *parse, const char *text)
 	}
 }
 
-char *parse_next_item(struct parse *parse, struct parse_items *items)
+int parse_list(struct parse *parse, const char *text, size_t size, parse_item_fn *one,
+	struct parse_values *out)
 {
-	const char *begin = items->next;
-	size_t len = strcspn(begin, ",");
+	const char *next = text;
 
-	items->next = begin + len + (begin[len] == ',');
-	text_trim(&begin, &len);
-	return arena_strndup(parse->arena, begin, len);
+	out->count = count_items(parse, text);
+	if (out->count == 0)
+		return -EINVAL;
+	out->at = arena_alloc(parse->arena, out->count, size);
+	if (out->at == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < out->count; i++) {
+		const char *begin = next;
+		size_t len = strcspn(begin, ",");
+		char *item;
+		int r;
+
+		next = begin + len + (begin[len] == ',');
+		text_trim(&begin, &len);
+		item = arena_strndup(parse->arena, begin, len);
+		r = item != NULL ? one(parse, item, (char *)out->at + i * size) : -ENOMEM;
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int parse_strings(
+	struct parse *parse, const char *text, parse_item_fn *one, struct policy_list *out)
+{
+	struct parse_values values;
+	int r = parse_list(parse, text, sizeof(*out->items), one, &values);
+
+	if (r == 0)
+		*out = (struct policy_list){ .count = values.count, .items = values.at };
+	return r;
 }
 
 static int refuse_choice(struct parse *parse, const char *found)
@@ -96,33 +125,18 @@ int parse_bool(struct parse *parse, const char *text, void *out)
 	return 0;
 }
 
+static int parse_listed_choice(struct parse *parse, char *item, void *out)
+{
+	const struct policy_choice *choice = choice_find(parse->key->choices, item);
+
+	if (choice == NULL || (choice->flags & CHOICE_UNSUPPORTED) != 0)
+		return refuse_choice(parse, item);
+	return parse_name(parse, choice_name(parse->key->choices, choice->value), out);
+}
+
 int parse_choice_list(struct parse *parse, const char *text, void *out)
 {
-	struct parse_items items = { .next = text };
-	size_t count = parse_count_items(parse, text);
-	struct policy_list list = { .count = count };
-
-	if (count == 0)
-		return -EINVAL;
-	list.items = arena_alloc(parse->arena, count, sizeof(*list.items));
-	if (list.items == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		char *item = parse_next_item(parse, &items);
-		const struct policy_choice *choice;
-
-		if (item == NULL)
-			return -ENOMEM;
-		choice = choice_find(parse->key->choices, item);
-		if (choice == NULL || (choice->flags & CHOICE_UNSUPPORTED) != 0)
-			return refuse_choice(parse, item);
-		list.items[i] =
-			arena_strdup(parse->arena, choice_name(parse->key->choices, choice->value));
-		if (list.items[i] == NULL)
-			return -ENOMEM;
-	}
-	*(struct policy_list *)out = list;
-	return 0;
+	return parse_strings(parse, text, parse_listed_choice, out);
 }
 
 int parse_name(struct parse *parse, const char *text, void *out)

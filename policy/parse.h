@@ -10,6 +10,7 @@
 #define LIST_MAX 4096 /* items */
 
 struct policy_key;
+struct policy_list;
 
 struct parse {
 	struct arena *arena;
@@ -49,15 +50,23 @@ int parse_patterns(struct parse *parse, const char *text, void *out);
 int parse_users(struct parse *parse, const char *text, void *out);
 int parse_groups(struct parse *parse, const char *text, void *out);
 
-/* The items of a list, trimmed, one after the other. */
-struct parse_items {
-	const char *next;
+/* The value of one item of a list into `out`. As above; `item` is trimmed, and in the arena. */
+typedef int parse_item_fn(struct parse *parse, char *item, void *out);
+
+/* An array in the arena. */
+struct parse_values {
+	size_t count;
+	void *at;
 };
-/* The number of items; 0 and parse->why set if an item is empty or there are too many. */
-size_t parse_count_items(struct parse *parse, const char *text);
-/* The next item, copied into the arena; NULL: no memory. Not to be called more often than there are
- * items. */
-char *parse_next_item(struct parse *parse, struct parse_items *items);
+/*
+ * The items of a list, a value of `size` bytes for each. As above; -EINVAL also if an item is empty
+ * or there are more than LIST_MAX.
+ */
+int parse_list(struct parse *parse, const char *text, size_t size, parse_item_fn *one,
+	struct parse_values *out);
+/* The same, with a char * for each. */
+int parse_strings(
+	struct parse *parse, const char *text, parse_item_fn *one, struct policy_list *out);
 
 /* An absolute path in the arena, or NULL: no memory. */
 char *parse_resolve_path(struct parse *parse, const char *path);

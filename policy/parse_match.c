@@ -36,7 +36,7 @@ static int refuse_port(struct parse *parse, const char *item)
 		parse, "found '%.100s', allowed: ports from 1 to 65535, and ranges LOW-HIGH", item);
 }
 
-static int parse_port_range(struct parse *parse, const char *item, struct port_range *out)
+static int parse_port_range(struct parse *parse, char *item, void *out)
 {
 	size_t len = strcspn(item, "-");
 	const char *low_text = item, *high_text = item + len + 1;
@@ -54,30 +54,34 @@ static int parse_port_range(struct parse *parse, const char *item, struct port_r
 	}
 	if (high < low)
 		return parse_refuse(parse, "found '%.100s': the range ends before it begins", item);
-	*out = (struct port_range){ .low = (uint16_t)low, .high = (uint16_t)high };
+	*(struct port_range *)out =
+		(struct port_range){ .low = (uint16_t)low, .high = (uint16_t)high };
 	return 0;
+}
+
+/* A condition's list, and its text for those who read an explanation. */
+static int parse_condition(struct parse *parse, const char *text, size_t size, parse_item_fn *one,
+	struct parse_values *values, const char **copy)
+{
+	int r = parse_list(parse, text, size, one, values);
+
+	if (r < 0)
+		return r;
+	*copy = arena_strdup(parse->arena, text);
+	return *copy != NULL ? 0 : -ENOMEM;
 }
 
 int parse_ports(struct parse *parse, const char *text, void *out)
 {
-	struct parse_items items = { .next = text };
-	size_t count = parse_count_items(parse, text);
-	struct condition_ports ports = { .count = count };
+	struct condition_ports *ports = out;
+	struct parse_values values;
+	int r = parse_condition(
+		parse, text, sizeof(*ports->items), parse_port_range, &values, &ports->text);
 
-	if (count == 0)
-		return -EINVAL;
-	ports.items = arena_alloc(parse->arena, count, sizeof(*ports.items));
-	ports.text = arena_strdup(parse->arena, text);
-	if (ports.items == NULL || ports.text == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		const char *item = parse_next_item(parse, &items);
-		int r = item != NULL ? parse_port_range(parse, item, &ports.items[i]) : -ENOMEM;
-
-		if (r < 0)
-			return r;
-	}
-	*(struct condition_ports *)out = ports;
+	if (r < 0)
+		return r;
+	ports->count = values.count;
+	ports->items = values.at;
 	return 0;
 }
 
@@ -97,7 +101,7 @@ static bool cut_host_bits(struct network *network)
 	return cut;
 }
 
-static int parse_network(struct parse *parse, char *item, struct network *out)
+static int parse_network(struct parse *parse, char *item, void *out)
 {
 	char *slash = strchr(item, '/');
 	struct network network = { .family = strchr(item, ':') != NULL ? AF_INET6 : AF_INET };
@@ -133,34 +137,25 @@ static int parse_network(struct parse *parse, char *item, struct network *out)
 		network.family = AF_INET;
 		network.bits = (uint8_t)(bits - 96);
 	}
-	*out = network;
+	*(struct network *)out = network;
 	return 0;
 }
 
 int parse_networks(struct parse *parse, const char *text, void *out)
 {
-	struct parse_items items = { .next = text };
-	size_t count = parse_count_items(parse, text);
-	struct condition_networks networks = { .count = count };
+	struct condition_networks *networks = out;
+	struct parse_values values;
+	int r = parse_condition(
+		parse, text, sizeof(*networks->items), parse_network, &values, &networks->text);
 
-	if (count == 0)
-		return -EINVAL;
-	networks.items = arena_alloc(parse->arena, count, sizeof(*networks.items));
-	networks.text = arena_strdup(parse->arena, text);
-	if (networks.items == NULL || networks.text == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		char *item = parse_next_item(parse, &items);
-		int r = item != NULL ? parse_network(parse, item, &networks.items[i]) : -ENOMEM;
-
-		if (r < 0)
-			return r;
-	}
-	*(struct condition_networks *)out = networks;
+	if (r < 0)
+		return r;
+	networks->count = values.count;
+	networks->items = values.at;
 	return 0;
 }
 
-static int parse_host(struct parse *parse, char *item, char **out)
+static int parse_host(struct parse *parse, char *item, void *out)
 {
 	char name[HOST_NAME_MAX_BYTES];
 	const char *base = strncmp(item, "*.", 2) == 0 ? item + 2 : item;
@@ -175,50 +170,39 @@ static int parse_host(struct parse *parse, char *item, char **out)
 			"found '%.100s', allowed: host names (xn--... if not ASCII), and *. before "
 			"one",
 			item);
-	*out = arena_strdup(parse->arena, name);
-	return *out != NULL ? 0 : -ENOMEM;
+	return parse_name(parse, name, out);
 }
 
-static int parse_pattern(struct parse *parse, char *item, char **out)
+static int parse_pattern(struct parse *parse, char *item, void *out)
 {
 	if (strlen(item) > PATTERN_MAX)
 		return parse_refuse(parse, "a pattern is longer than %d bytes", PATTERN_MAX);
-	*out = item;
+	*(char **)out = item;
 	return 0;
 }
 
-static int parse_strings(struct parse *parse, const char *text, struct condition_patterns *out,
-	int (*one)(struct parse *parse, char *item, char **out))
+static int parse_texts(struct parse *parse, const char *text, parse_item_fn *one,
+	struct condition_patterns *patterns)
 {
-	struct parse_items items = { .next = text };
-	size_t count = parse_count_items(parse, text);
-	struct condition_patterns patterns = { .count = count };
+	struct parse_values values;
+	int r = parse_condition(
+		parse, text, sizeof(*patterns->items), one, &values, &patterns->text);
 
-	if (count == 0)
-		return -EINVAL;
-	patterns.items = arena_alloc(parse->arena, count, sizeof(*patterns.items));
-	patterns.text = arena_strdup(parse->arena, text);
-	if (patterns.items == NULL || patterns.text == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		char *item = parse_next_item(parse, &items);
-		int r = item != NULL ? one(parse, item, &patterns.items[i]) : -ENOMEM;
-
-		if (r < 0)
-			return r;
-	}
-	*out = patterns;
+	if (r < 0)
+		return r;
+	patterns->count = values.count;
+	patterns->items = values.at;
 	return 0;
 }
 
 int parse_hosts(struct parse *parse, const char *text, void *out)
 {
-	return parse_strings(parse, text, out, parse_host);
+	return parse_texts(parse, text, parse_host, out);
 }
 
 int parse_patterns(struct parse *parse, const char *text, void *out)
 {
-	return parse_strings(parse, text, out, parse_pattern);
+	return parse_texts(parse, text, parse_pattern, out);
 }
 
 static int look_up_user(const char *name, char *buf, size_t size, uint32_t *out)
@@ -265,36 +249,35 @@ static int parse_id(struct parse *parse, const char *item,
 	return 0;
 }
 
-static int parse_ids(struct parse *parse, const char *text, struct condition_ids *out,
-	int (*look_up)(const char *, char *, size_t, uint32_t *))
+static int parse_user(struct parse *parse, char *item, void *out)
 {
-	struct parse_items items = { .next = text };
-	size_t count = parse_count_items(parse, text);
-	struct condition_ids ids = { .count = count };
+	return parse_id(parse, item, look_up_user, out);
+}
 
-	if (count == 0)
-		return -EINVAL;
-	ids.items = arena_alloc(parse->arena, count, sizeof(*ids.items));
-	ids.text = arena_strdup(parse->arena, text);
-	if (ids.items == NULL || ids.text == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		const char *item = parse_next_item(parse, &items);
-		int r = item != NULL ? parse_id(parse, item, look_up, &ids.items[i]) : -ENOMEM;
+static int parse_group(struct parse *parse, char *item, void *out)
+{
+	return parse_id(parse, item, look_up_group, out);
+}
 
-		if (r < 0)
-			return r;
-	}
-	*out = ids;
+static int parse_ids(
+	struct parse *parse, const char *text, parse_item_fn *one, struct condition_ids *ids)
+{
+	struct parse_values values;
+	int r = parse_condition(parse, text, sizeof(*ids->items), one, &values, &ids->text);
+
+	if (r < 0)
+		return r;
+	ids->count = values.count;
+	ids->items = values.at;
 	return 0;
 }
 
 int parse_users(struct parse *parse, const char *text, void *out)
 {
-	return parse_ids(parse, text, out, look_up_user);
+	return parse_ids(parse, text, parse_user, out);
 }
 
 int parse_groups(struct parse *parse, const char *text, void *out)
 {
-	return parse_ids(parse, text, out, look_up_group);
+	return parse_ids(parse, text, parse_group, out);
 }

@@ -64,38 +64,24 @@ static int parse_file(struct parse *parse, const char *item, bool system_too, ch
 	return check_file(parse, *out, system_too);
 }
 
-static int parse_file_list(
-	struct parse *parse, const char *text, bool system_too, struct policy_list *out)
+static int parse_ca_file(struct parse *parse, char *item, void *out)
 {
-	struct parse_items items = { .next = text };
-	size_t count = parse_count_items(parse, text);
-	struct policy_list list = { .count = count };
+	return parse_file(parse, item, true, out);
+}
 
-	if (count == 0)
-		return -EINVAL;
-	list.items = arena_alloc(parse->arena, count, sizeof(*list.items));
-	if (list.items == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		const char *item = parse_next_item(parse, &items);
-		int r = item != NULL ? parse_file(parse, item, system_too, &list.items[i])
-				     : -ENOMEM;
-
-		if (r < 0)
-			return r;
-	}
-	*out = list;
-	return 0;
+static int parse_own_file(struct parse *parse, char *item, void *out)
+{
+	return parse_file(parse, item, false, out);
 }
 
 int parse_ca(struct parse *parse, const char *text, void *out)
 {
-	return parse_file_list(parse, text, true, out);
+	return parse_strings(parse, text, parse_ca_file, out);
 }
 
 int parse_files(struct parse *parse, const char *text, void *out)
 {
-	return parse_file_list(parse, text, false, out);
+	return parse_strings(parse, text, parse_own_file, out);
 }
 
 static int base64_digit(char c)
@@ -136,29 +122,23 @@ static bool decode_pin(const char *text, uint8_t out[POLICY_SPKI_LEN])
 	return (bits & ((1u << have) - 1)) == 0;
 }
 
+static int parse_pin(struct parse *parse, char *item, void *out)
+{
+	if (strncmp(item, "sha256/", 7) != 0 || !decode_pin(item + 7, out))
+		return parse_refuse(parse,
+			"found '%.100s', allowed: sha256/ and the BASE64 of the 32 bytes", item);
+	return 0;
+}
+
 int parse_pins(struct parse *parse, const char *text, void *out)
 {
-	struct parse_items items = { .next = text };
-	size_t count = parse_count_items(parse, text);
-	struct policy_pins pins = { .count = count };
+	struct parse_values pins;
+	int r = parse_list(parse, text, POLICY_SPKI_LEN, parse_pin, &pins);
 
-	if (count == 0)
-		return -EINVAL;
-	pins.sha256 = arena_alloc(parse->arena, count, POLICY_SPKI_LEN);
-	if (pins.sha256 == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		const char *item = parse_next_item(parse, &items);
-
-		if (item == NULL)
-			return -ENOMEM;
-		if (strncmp(item, "sha256/", 7) != 0 || !decode_pin(item + 7, pins.sha256[i]))
-			return parse_refuse(parse,
-				"found '%.100s', allowed: sha256/ and the BASE64 of the 32 bytes",
-				item);
-	}
-	*(struct policy_pins *)out = pins;
-	return 0;
+	if (r == 0)
+		*(struct policy_pins *)out =
+			(struct policy_pins){ .count = pins.count, .sha256 = pins.at };
+	return r;
 }
 
 int parse_server_name(struct parse *parse, const char *text, void *out)
@@ -176,21 +156,22 @@ int parse_server_name(struct parse *parse, const char *text, void *out)
 	return parse_name(parse, address ? text : name, out);
 }
 
+static int parse_as_is(struct parse *parse, char *item, void *out)
+{
+	(void)parse;
+	*(char **)out = item;
+	return 0;
+}
+
 int parse_alpn(struct parse *parse, const char *text, void *out)
 {
-	struct parse_items items = { .next = text };
-	size_t count = parse_count_items(parse, text), total = 0;
-	struct policy_list list = { .count = count };
+	struct policy_list list;
+	size_t total = 0;
+	int r = parse_strings(parse, text, parse_as_is, &list);
 
-	if (count == 0)
-		return -EINVAL;
-	list.items = arena_alloc(parse->arena, count, sizeof(*list.items));
-	if (list.items == NULL)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		list.items[i] = parse_next_item(parse, &items);
-		if (list.items[i] == NULL)
-			return -ENOMEM;
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < list.count; i++) {
 		total += strlen(list.items[i]) + 1;
 		if (strlen(list.items[i]) > ALPN_ITEM_MAX || total > ALPN_TOTAL_MAX)
 			return parse_refuse(parse,
