@@ -8,8 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* False: `fd` is libc's affair. */
-static bool receive(int fd, const struct iovec *iov, size_t count, int flags, ssize_t *out)
+/* False: it is libc's affair, as are no bytes at all, unless `even_nothing` asks for them. */
+static bool receive(
+	int fd, const struct iovec *iov, size_t count, int flags, bool even_nothing, ssize_t *out)
 {
 	do {
 		struct conn *conn = (flags & MSG_ERRQUEUE) == 0 ? mapped_get(fd) : NULL;
@@ -17,10 +18,12 @@ static bool receive(int fd, const struct iovec *iov, size_t count, int flags, ss
 		if (conn == NULL)
 			return false;
 		*out = memory_check_parts(iov, count);
-		if (*out == 0)
+		if (*out == 0 && (even_nothing || iov_bytes(iov, count) > 0)) {
 			*out = conn_receive(conn, fd, iov, count, flags);
-		else
-			conn_put(conn);
+			continue;
+		}
+		conn_put(conn);
+		return *out != 0;
 	} while (*out == CONN_AGAIN);
 	return true;
 }
@@ -34,7 +37,7 @@ static bool receive_one(int fd, void *buf, size_t len, int flags, ssize_t *out)
 		*out = -EFAULT;
 		return true;
 	}
-	return receive(fd, &iov, 1, flags, out);
+	return receive(fd, &iov, 1, flags, true, out);
 }
 
 SEAM_EXPORT ssize_t read(int fd, void *buf, size_t len)
@@ -51,13 +54,7 @@ SEAM_ALIAS(__read, read);
 /* As read(2), also readv() of nothing asks nothing of the socket, unlike recvmsg(). */
 static bool receive_parts(int fd, const struct iovec *iov, int count, int flags, ssize_t *out)
 {
-	if (count <= 0 || count > IOV_MAX || !is_mapped(fd))
-		return false;
-	if (!memory_is_there(iov, (size_t)count * sizeof(*iov), false)) {
-		*out = -EFAULT;
-		return true;
-	}
-	return iov_bytes(iov, (size_t)count) > 0 && receive(fd, iov, (size_t)count, flags, out);
+	return count > 0 && count <= IOV_MAX && receive(fd, iov, (size_t)count, flags, false, out);
 }
 
 SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
@@ -129,7 +126,8 @@ SEAM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 	if (!memory_is_there(msg, sizeof(*msg), true))
 		return is_mapped(fd) ? errno_return(-EFAULT) : libc.recvmsg(fd, msg, flags);
-	if (msg->msg_iovlen > IOV_MAX || !receive(fd, msg->msg_iov, msg->msg_iovlen, flags, &n))
+	if (msg->msg_iovlen > IOV_MAX ||
+		!receive(fd, msg->msg_iov, msg->msg_iovlen, flags, true, &n))
 		return libc.recvmsg(fd, msg, flags);
 	if (n >= 0)
 		fill_message(msg, flags);

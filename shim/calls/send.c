@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool transmit(int fd, const struct iovec *iov, size_t count, int flags, ssize_t *out)
+/* False: it is libc's affair, as are no bytes at all, unless `even_nothing` sends them. */
+static bool transmit(
+	int fd, const struct iovec *iov, size_t count, int flags, bool even_nothing, ssize_t *out)
 {
 	do {
 		struct conn *conn = mapped_get(fd);
@@ -17,10 +19,12 @@ static bool transmit(int fd, const struct iovec *iov, size_t count, int flags, s
 		if (conn == NULL)
 			return false;
 		*out = memory_check_parts(iov, count);
-		if (*out == 0)
+		if (*out == 0 && (even_nothing || iov_bytes(iov, count) > 0)) {
 			*out = conn_send(conn, fd, iov, count, flags);
-		else
-			conn_put(conn);
+			continue;
+		}
+		conn_put(conn);
+		return *out != 0;
 	} while (*out == CONN_AGAIN);
 	return true;
 }
@@ -33,7 +37,7 @@ static bool transmit_one(int fd, const void *buf, size_t len, int flags, ssize_t
 		*out = -EFAULT;
 		return true;
 	}
-	return transmit(fd, &iov, 1, flags, out);
+	return transmit(fd, &iov, 1, flags, true, out);
 }
 
 SEAM_EXPORT ssize_t write(int fd, const void *buf, size_t len)
@@ -50,13 +54,7 @@ SEAM_ALIAS(__write, write);
  */
 static bool transmit_parts(int fd, const struct iovec *iov, int count, int flags, ssize_t *out)
 {
-	if (count <= 0 || count > IOV_MAX || !is_mapped(fd))
-		return false;
-	if (!memory_is_there(iov, (size_t)count * sizeof(*iov), false)) {
-		*out = -EFAULT;
-		return true;
-	}
-	return iov_bytes(iov, (size_t)count) > 0 && transmit(fd, iov, (size_t)count, flags, out);
+	return count > 0 && count <= IOV_MAX && transmit(fd, iov, (size_t)count, flags, false, out);
 }
 
 SEAM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
@@ -127,7 +125,7 @@ SEAM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 		msg = &connected;
 		flags &= ~MSG_FASTOPEN;
 	}
-	if (transmit(fd, msg->msg_iov, msg->msg_iovlen, flags, &n))
+	if (transmit(fd, msg->msg_iov, msg->msg_iovlen, flags, true, &n))
 		return errno_return_sent(n, flags);
 	return rights_pass_mapped(msg) ? rights_send(fd, msg, flags) : libc.sendmsg(fd, msg, flags);
 }
