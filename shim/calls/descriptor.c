@@ -229,17 +229,7 @@ SEAM_EXPORT int fcntl(int fd, int cmd, ...)
 	return fcntl_any(fd, cmd, arg);
 }
 SEAM_ALIAS(__fcntl, fcntl);
-
-SEAM_EXPORT int fcntl64(int fd, int cmd, ...)
-{
-	va_list args;
-	long arg;
-
-	va_start(args, cmd);
-	arg = va_arg(args, long);
-	va_end(args);
-	return fcntl_any(fd, cmd, arg);
-}
+SEAM_ALIAS(fcntl64, fcntl);
 
 /* A number into the program's memory. */
 static int answer_int(void *arg, int value)
