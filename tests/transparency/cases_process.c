@@ -27,6 +27,17 @@ static void joined(pid_t child)
 
 /* --- fork */
 
+static void goes_on_without(pid_t child, int fd)
+{
+	joined(child);
+	tell_peer("send 100");
+	receive_all(fd, 100, 100);
+	ready_for(fd, POLLOUT);
+	say_result("write", write(fd, outgoing(50), 50));
+	say_result("close", close(fd));
+	tell_peer("until_end");
+}
+
 static void child_uses_it(void)
 {
 	int fd = connected();
@@ -55,13 +66,7 @@ static void parent_closes_last(void)
 		say_result("child close", close(fd));
 		exit(0);
 	}
-	joined(child);
-	tell_peer("send 100");
-	receive_all(fd, 100, 100);
-	ready_for(fd, POLLOUT);
-	say_result("write", write(fd, outgoing(50), 50));
-	say_result("close", close(fd));
-	tell_peer("until_end");
+	goes_on_without(child, fd);
 }
 
 /* The child ends by _exit, exit or a signal without having touched it. */
@@ -184,13 +189,7 @@ static void before_handshake_parent(void)
 		close(fd);
 		_exit(0);
 	}
-	joined(child);
-	tell_peer("send 100");
-	receive_all(fd, 100, 100);
-	ready_for(fd, POLLOUT);
-	say_result("write", write(fd, outgoing(50), 50));
-	say_result("close", close(fd));
-	tell_peer("until_end");
+	goes_on_without(child, fd);
 }
 
 /* A child of a child; those in between are gone. */
