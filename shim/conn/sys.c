@@ -40,14 +40,6 @@ ssize_t sys_recv_iov(int fd, const struct iovec *iov, size_t count, int flags)
 	return settle(libc.recvmsg(fd, &msg, flags), saved);
 }
 
-ssize_t sys_send_iov(int fd, const struct iovec *iov, size_t count, int flags)
-{
-	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = count };
-	int saved = errno;
-
-	return settle(libc.sendmsg(fd, &msg, flags | MSG_NOSIGNAL), saved);
-}
-
 int sys_poll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
 {
 	int saved = errno;
@@ -108,17 +100,12 @@ int sys_queued(int fd)
 	return r < 0 ? r : bytes;
 }
 
-static uint64_t clock_us(clockid_t clock)
+uint64_t sys_monotonic_us(void)
 {
 	struct timespec now;
 
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-uint64_t sys_monotonic_us(void)
-{
-	return clock_us(CLOCK_MONOTONIC);
 }
 
 uint64_t sys_deadline_us(int fd, int name)
@@ -131,9 +118,4 @@ uint64_t sys_deadline_us(int fd, int name)
 	if (r < 0 || (timeout.tv_sec == 0 && timeout.tv_usec == 0))
 		return 0;
 	return sys_monotonic_us() + (uint64_t)timeout.tv_sec * 1000000 + (uint64_t)timeout.tv_usec;
-}
-
-uint64_t sys_realtime_us(void)
-{
-	return clock_us(CLOCK_REALTIME);
 }

@@ -19,7 +19,6 @@
 ssize_t sys_recv(int fd, void *buf, size_t len, int flags);
 ssize_t sys_send(int fd, const void *buf, size_t len, int flags); /* never raises SIGPIPE */
 ssize_t sys_recv_iov(int fd, const struct iovec *iov, size_t count, int flags);
-ssize_t sys_send_iov(int fd, const struct iovec *iov, size_t count, int flags);
 int sys_poll(
 	struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
 int sys_close(int fd);
@@ -34,6 +33,5 @@ uint64_t sys_monotonic_us(void);
 /* When a call that begins now gives up by the socket's SO_RCVTIMEO or SO_SNDTIMEO (`name`),
  * monotonic; 0: never. */
 uint64_t sys_deadline_us(int fd, int name);
-uint64_t sys_realtime_us(void);
 
 #endif

@@ -257,8 +257,3 @@ int tls_context_days_left(const struct tls_context *context)
 	days = days >= 0 ? days / 86400 : -1 - (-days - 1) / 86400;
 	return days > INT_MAX ? INT_MAX : days < INT_MIN ? INT_MIN : (int)days;
 }
-
-void tls_global_clear(void)
-{
-	wolfSSL_Cleanup();
-}

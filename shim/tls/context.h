@@ -26,8 +26,4 @@ void tls_context_free(struct tls_context *context);
  * expired. */
 int tls_context_days_left(const struct tls_context *context);
 
-/* Frees what the TLS library holds globally; for leak checkers in unit tests. Never called in a
- * host program. */
-void tls_global_clear(void);
-
 #endif
