@@ -81,6 +81,11 @@ static const struct policy_choice choices_program_tls[] = {
 	{ "pass", POLICY_PROGRAM_PASS, 0 },
 	{ NULL, 0, 0 },
 };
+static const struct policy_choice choices_handshake_at[] = {
+	{ "connect", POLICY_AT_CONNECT, 0 },
+	{ "first_use", POLICY_AT_FIRST_USE, 0 },
+	{ NULL, 0, 0 },
+};
 static const struct policy_choice choices_start[] = {
 	{ "connection", 0, 0 },
 	{ "program", 1, CHOICE_UNSUPPORTED },
@@ -229,6 +234,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "allow_peer", .where = KEY_TLS },
 	{ .name = "alpn", .where = KEY_TLS, .parse = parse_alpn, .allowed = "names", .print = print_list, FIELD(tls.alpn) },
 	{ .name = "handshake_timeout", .where = KEY_TLS, .parse = parse_seconds, .allowed = "seconds", .print = print_number, FIELD(tls.handshake_timeout_s) },
+	{ .name = "handshake_at", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_choice, .choices = choices_handshake_at, .print = print_choice, FIELD(tls.handshake_at) },
 	{ .name = "truncation", .where = KEY_TLS, .parse = parse_choice, .choices = choices_truncation, .print = print_choice, FIELD(tls.truncation) },
 	{ .name = "resumption", .where = KEY_TLS, .parse = parse_choice, .choices = choices_only_no },
 	{ .name = "tickets", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_zero, .allowed = "0" },

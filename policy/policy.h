@@ -21,6 +21,7 @@ enum policy_client_auth { POLICY_CLIENT_NONE, POLICY_CLIENT_OPTIONAL, POLICY_CLI
 enum policy_truncation { POLICY_TRUNCATION_REJECT, POLICY_TRUNCATION_ACCEPT };
 enum policy_accept { POLICY_ACCEPT_TLS, POLICY_ACCEPT_BOTH };
 enum policy_program_tls { POLICY_PROGRAM_WRAP, POLICY_PROGRAM_DENY, POLICY_PROGRAM_PASS };
+enum policy_handshake_at { POLICY_AT_CONNECT, POLICY_AT_FIRST_USE };
 
 #define POLICY_SPKI_LEN 32 /* SHA-256 */
 
@@ -56,6 +57,7 @@ struct tls_settings {
 	enum policy_truncation truncation;
 	enum policy_accept accept;
 	enum policy_program_tls if_program_tls;
+	enum policy_handshake_at handshake_at;
 };
 
 /* A rule after loading. The conditions are private to the policy. */

@@ -181,7 +181,8 @@ static int connecting_step(struct conn *conn, int fd)
 	if (error != 0)
 		return tcp_failed(conn, error > 0 ? error : -error);
 	conn_name_ends(conn, fd);
-	if (conn->rule->tls.if_program_tls == POLICY_PROGRAM_PASS) {
+	if (conn->rule->tls.if_program_tls == POLICY_PROGRAM_PASS ||
+		conn->rule->tls.handshake_at == POLICY_AT_FIRST_USE) {
 		set_state(conn, CONN_DEFERRED);
 		interest_sync(conn);
 		return -EAGAIN;

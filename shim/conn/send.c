@@ -33,12 +33,13 @@ static bool is_client_hello(const struct iovec *iov, size_t count)
 	       outgoing_byte(&out, 3) <= RECORD_MAX_PLAINTEXT >> 8 && outgoing_byte(&out, 5) == 1;
 }
 
-/* The first bytes on a deferred connection say whether the program speaks TLS itself. */
-static void first_bytes(struct conn *conn, const struct iovec *iov, size_t count)
+/* With the first bytes a deferred connection starts, or turns out to be the program's own. */
+static void start_with(struct conn *conn, const struct iovec *iov, size_t count)
 {
 	guard_lock(&conn->lock);
 	if (conn_state(conn) == CONN_DEFERRED) {
-		if (is_client_hello(iov, count)) {
+		if (conn->rule->tls.if_program_tls == POLICY_PROGRAM_PASS &&
+			is_client_hello(iov, count)) {
 			conn_let_go(conn, "the program speaks TLS itself, and the rule says "
 					  "'if_program_tls = pass'");
 		} else {
@@ -78,25 +79,37 @@ static ssize_t failed(struct conn *conn)
 	return -EPIPE;
 }
 
+/* As conn_keep_early(), after a look at the first of it. */
+static ssize_t keep_early(struct conn *conn, const struct iovec *iov, size_t count)
+{
+	int r = 0;
+
+	guard_lock(&conn->lock);
+	if (conn_state(conn) == CONN_ESTABLISHING && conn->early_len == 0)
+		r = look_at_first_data(conn, iov, count);
+	guard_unlock(&conn->lock);
+	return r < 0 ? r : (ssize_t)conn_keep_early(conn, iov, count);
+}
+
 /* 0: open; a count: kept for later; or -errno, -ESTALE. */
 static ssize_t get_ready(
 	struct conn **held, int fd, const struct iovec *iov, size_t count, int flags)
 {
 	struct conn *conn = *held;
 	bool keep;
-	size_t kept;
+	ssize_t kept;
 	int r;
 
 	if (conn_state(conn) == CONN_DEFERRED)
-		first_bytes(conn, iov, count);
+		start_with(conn, iov, count);
 	keep = conn->early_allowed || conn->self_connected || conn->role == TLS_SERVER;
 	r = conn_establish(conn, fd);
 	if (r == -EAGAIN && keep &&
 		(conn->self_connected || atomic_load(&conn->share->nonblock) ||
 			(flags & MSG_DONTWAIT) != 0)) {
-		kept = conn_keep_early(conn, iov, count);
-		if (kept > 0)
-			return (ssize_t)kept;
+		kept = keep_early(conn, iov, count);
+		if (kept != 0)
+			return kept;
 	}
 	if (r == -EAGAIN)
 		r = conn_establish_wait(held, fd, flags, SO_SNDTIMEO);

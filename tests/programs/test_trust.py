@@ -40,6 +40,39 @@ def test_bad_certificate_is_refused(seam, version, how, cert, host, words):
     assert not program.audit.find("open") and not program.audit.find("close")
 
 
+@pytest.mark.parametrize("how", WAYS)
+def test_handshake_at_first_use(seam, version, how):
+    """The connection is there for the program when it is for TCP; what is not trusted gets nothing for all that."""
+    server = start_server(seam, Sink, cert=seam.pki.wrong_name, version=version)
+    policy = seam.policy(seam.outbound(server.port, handshake_at="first_use"))
+    program = probe(seam, how, server.port, policy)
+    assert (program.call, program.errno) == ("send", "EKEYREJECTED"), program.story()
+    server.wait_ended()
+    assert server.seen[0].data == b"", "the server got application data from a client that did not trust it"
+    program.audit.wait("fail", remote=f"127.0.0.1:{server.port}")
+    assert not program.audit.find("open")
+
+
+# To a listener of its own, so that what it sends is kept until the handshake is done.
+OWN_HELLO = """
+import errno, socket
+listener = socket.create_server(("127.0.0.1", 0))
+sock = socket.create_connection(listener.getsockname())
+try:
+    sock.send(bytes.fromhex("1603010100010000fc0303") + bytes(249))
+    print("sent")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+def test_program_tls_is_denied_before_the_handshake_is_done(seam):
+    policy = seam.policy(seam.outbound("1-65535", if_program_tls="deny"))
+    program = seam.run([sys.executable, "-c", OWN_HELLO], policy)
+    assert program.stdout == b"EACCES\n", program.story()
+    assert "if_program_tls = deny" in program.audit.wait("fail")[0]["reason"]
+
+
 # As Ruby connects: SO_ERROR is cleared first, then waited, and what SO_ERROR says after that is the outcome.
 CLEAR_AND_WAIT = """
 import errno, select, socket, sys

@@ -180,6 +180,8 @@ static const struct {
 	{ IN "server_name = x\n", 5, "server_name", "for outbound connections only" },
 	{ IN "verify = none\n", 5, "verify", "for outbound connections only" },
 	{ IN "if_program_tls = pass\n", 5, "if_program_tls", "for outbound connections only" },
+	{ IN "handshake_at = first_use\n", 5, "handshake_at", "for outbound connections only" },
+	{ OUT "handshake_at = later\n", 4, "handshake_at", "connect, first_use" },
 	{ OUT "client_auth = required\n", 4, "client_auth", "for inbound connections only" },
 	{ OUT "accept = both\n", 4, "accept", "for inbound connections only" },
 	{ IN "client_auth = required\n", 5, "client_auth", "needs ca" },

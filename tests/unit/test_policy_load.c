@@ -43,6 +43,7 @@ START_TEST(fills_in_defaults)
 	ck_assert_int_eq(tls->truncation, POLICY_TRUNCATION_REJECT);
 	ck_assert_int_eq(tls->accept, POLICY_ACCEPT_TLS);
 	ck_assert_int_eq(tls->if_program_tls, POLICY_PROGRAM_WRAP);
+	ck_assert_int_eq(tls->handshake_at, POLICY_AT_CONNECT);
 	ck_assert_uint_eq(tls->handshake_timeout_s, 10);
 	ck_assert_uint_eq(tls->ca.count, 1);
 	ck_assert_str_eq(tls->ca.items[0], "system");
@@ -72,7 +73,7 @@ START_TEST(rule_goes_before_profile_before_inherited)
 			  "pin = sha256/AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\nclient_auth "
 			  "= optional\n"
 			  "plane = auto\nstart = connection\nresumption = no\ntickets = "
-			  "0\nif_program_tls = deny\naccept = both\n");
+			  "0\nif_program_tls = deny\naccept = both\nhandshake_at = first_use\n");
 	const struct tls_settings *tls = &policy->rules[0].tls;
 
 	ck_assert_uint_eq(tls->handshake_timeout_s, 3);
@@ -95,6 +96,7 @@ START_TEST(rule_goes_before_profile_before_inherited)
 	ck_assert_int_eq(tls->truncation, POLICY_TRUNCATION_ACCEPT);
 	ck_assert_int_eq(tls->if_program_tls, POLICY_PROGRAM_DENY);
 	ck_assert_int_eq(tls->accept, POLICY_ACCEPT_BOTH);
+	ck_assert_int_eq(tls->handshake_at, POLICY_AT_FIRST_USE);
 	policy_free(policy);
 }
 END_TEST
