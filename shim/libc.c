@@ -6,6 +6,8 @@
  */
 #include "libc.h"
 
+#include "loaded.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
@@ -36,6 +38,12 @@ static BEFORE_SANITIZERS void *first_dlsym(void *handle, const char *name)
 	return libc.dlsym(handle, name);
 }
 
+static BEFORE_SANITIZERS void *first_dlvsym(void *handle, const char *name, const char *version)
+{
+	libc_init();
+	return libc.dlvsym(handle, name, version);
+}
+
 static void *first_dlopen(const char *path, int flags)
 {
 	libc_init();
@@ -54,21 +62,17 @@ struct libc libc = {
 #undef LIBC_INITIAL
 		.exit_now = first_exit_now,
 	.dlsym = first_dlsym,
+	.dlvsym = first_dlvsym,
 	.dlopen = first_dlopen,
 	.dlmopen = first_dlmopen,
 };
 
 /* ISO C has no conversion from void * to a function pointer; POSIX dlsym() promises that the bytes
  * are the same. */
-/* dlsym() is one of the names that the library defines itself. Its versions: of all architectures
- * since 2.34, of most before, of x86-64 before. */
 static BEFORE_SANITIZERS void find_dlsym(void)
 {
-	static const char *const versions[] = { "GLIBC_2.34", "GLIBC_2.17", "GLIBC_2.2.5" };
-	void *found = NULL;
+	void *found = loaded_find("dlsym");
 
-	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions) && found == NULL; i++)
-		found = dlvsym(RTLD_NEXT, "dlsym", versions[i]);
 	if (found != NULL)
 		memcpy(&libc.dlsym, &found, sizeof(found));
 }
@@ -96,6 +100,7 @@ BEFORE_SANITIZERS void libc_init(void)
 	LIBC_FUNCTIONS(LIBC_LOOK_UP)
 #undef LIBC_LOOK_UP
 	libc_find(&libc.exit_now, "_exit");
+	libc_find(&libc.dlvsym, "dlvsym");
 	libc_find(&libc.dlopen, "dlopen");
 	libc_find(&libc.dlmopen, "dlmopen");
 	errno = saved;

@@ -179,6 +179,7 @@ struct libc {
 	void (*exit_now)(int status) __attribute__((noreturn)); /* _exit */
 	/* Only to be jumped to: they look at the address of their caller. */
 	void *(*dlsym)(void *handle, const char *name);
+	void *(*dlvsym)(void *handle, const char *name, const char *version);
 	void *(*dlopen)(const char *path, int flags);
 	void *(*dlmopen)(Lmid_t space, const char *path, int flags);
 };

@@ -34,12 +34,19 @@ struct stand_in {
 };
 
 #define ROW(result, name, parameters, arguments) { &libc.name, (function *)name },
-static const struct stand_in stand_ins[] = { LIBC_FUNCTIONS(ROW) };
+static const struct stand_in stand_ins[] = {
+	LIBC_FUNCTIONS(ROW)
+	/* the loader's */
+	{ &libc.dlsym, (function *)dlsym },
+	{ &libc.dlvsym, (function *)dlvsym },
+	{ &libc.dlopen, (function *)dlopen },
+	{ &libc.dlmopen, (function *)dlmopen },
+};
 #undef ROW
 
 static void *stand_in(void *found)
 {
-	for (size_t i = 0; i < sizeof(stand_ins) / sizeof(*stand_ins); i++)
+	for (size_t i = 0; found != NULL && i < sizeof(stand_ins) / sizeof(*stand_ins); i++)
 		if (memcmp(stand_ins[i].real, &found, sizeof(found)) == 0) {
 			memcpy(&found, &stand_ins[i].ours, sizeof(found));
 			break;
@@ -47,18 +54,19 @@ static void *stand_in(void *found)
 	return found;
 }
 
-static void *ask_handle(void *handle, const char *name)
-{
-	void *found = libc.dlsym(handle, name);
-
-	return found != NULL ? stand_in(found) : NULL;
-}
-
 SEAM_EXPORT BEFORE_SANITIZERS void *dlsym(void *restrict handle, const char *restrict name)
 {
 	if (handle == RTLD_DEFAULT || handle == RTLD_NEXT)
 		return libc.dlsym(handle, name);
-	return ask_handle(handle, name);
+	return stand_in(libc.dlsym(handle, name));
+}
+
+SEAM_EXPORT BEFORE_SANITIZERS void *dlvsym(
+	void *restrict handle, const char *restrict name, const char *restrict version)
+{
+	if (handle == RTLD_DEFAULT || handle == RTLD_NEXT)
+		return libc.dlvsym(handle, name, version);
+	return stand_in(libc.dlvsym(handle, name, version));
 }
 
 SEAM_EXPORT void *dlopen(const char *path, int flags)

@@ -47,6 +47,13 @@ WAYS = {
     "plug-in": 'assert ctypes.CDLL(plugin).plugin_say(fd, b"hello") == 5',
     "deep-bound plug-in": 'assert ctypes.CDLL(plugin, os.RTLD_NOW | os.RTLD_DEEPBIND).plugin_say(fd, b"hello") == 5',
     "libc's handle": 'assert ctypes.CDLL("libc.so.6").send(fd, b"hello", 5, 0) == 5',
+    "a version of libc's handle": '''
+libc = ctypes.CDLL("libc.so.6")
+libc.dlvsym.restype = ctypes.c_void_p
+versions = (b"GLIBC_2.2.5", b"GLIBC_2.17")
+send = next(filter(None, (libc.dlvsym(ctypes.c_void_p(libc._handle), b"send", version) for version in versions)))
+assert ctypes.CFUNCTYPE(ctypes.c_ssize_t, ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)(send)(fd, b"hello", 5, 0) == 5
+''',
     "the program's handle": 'assert ctypes.CDLL(None).send(fd, b"hello", 5, 0) == 5',
     "not dumpable": 'assert ctypes.CDLL(None).prctl(4, 0, 0, 0, 0) == 0; sock.sendall(b"hello")',
 }
