@@ -12,6 +12,8 @@
 #include "conn/memory.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -88,13 +90,38 @@ int outlet_flush(struct share *share, int fd)
 	return 0;
 }
 
+/*
+ * The end of the handshake may be unacknowledged yet. Nagle's algorithm (RFC 9293 3.7.4) would hold
+ * a small first write back for as long as the peer delays its acknowledgement, 40 ms, where over
+ * TCP alone it is sent at once.
+ */
+static ssize_t send_at_once(int fd, const uint8_t *sealed, size_t len, int flags)
+{
+	bool delays = sys_getsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY) == 0;
+	ssize_t n;
+
+	if (delays)
+		sys_setsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	n = sys_send(fd, sealed, len, flags);
+	if (delays)
+		sys_setsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 0);
+	return n;
+}
+
+static ssize_t give(struct share *share, int fd, const uint8_t *sealed, size_t len, int flags)
+{
+	if (atomic_load_explicit(&share->bytes_out, memory_order_relaxed) == 0)
+		return send_at_once(fd, sealed, len, flags);
+	return sys_send(fd, sealed, len, flags);
+}
+
 /* Sealed bytes go out, behind what is parked; what the kernel does not take is parked. */
 static int push(struct share *share, int fd, const uint8_t *sealed, size_t len)
 {
 	ssize_t n = 0;
 
 	if (outlet_flush(share, fd) == 0) {
-		n = sys_send(fd, sealed, len, MSG_DONTWAIT);
+		n = give(share, fd, sealed, len, MSG_DONTWAIT);
 		if (n < 0 && n != -EAGAIN)
 			return (int)n;
 	}
@@ -213,7 +240,7 @@ static int send_flights(struct conn *conn, int fd, struct outgoing *out, int fla
 			return -EFAULT;
 		r = seal_flight(share, out, sealed, &flight);
 		if (r == 0)
-			n = sys_send(fd, sealed, flight.len, (flags & MSG_MORE) | MSG_DONTWAIT);
+			n = give(share, fd, sealed, flight.len, (flags & MSG_MORE) | MSG_DONTWAIT);
 		if (r < 0 || n < 0) {
 			share->send_key.seq = flight.first_seq;
 			return r < 0 ? r : (int)n;
