@@ -33,6 +33,27 @@ static bool list_serves(const struct policy_list *list, const struct policy_choi
 	return list->count == 0;
 }
 
+/* The upgrade is the library's to begin, and nobody goes on without it. */
+static void check_starttls(struct loader *loader, const struct section *section)
+{
+	const struct tls_settings *tls = &section->values->tls;
+
+	if (tls->starttls == POLICY_STARTTLS_NONE)
+		return;
+	if (tls->accept == POLICY_ACCEPT_BOTH)
+		load_error(loader, key_origin(section, "accept"), "accept",
+			"found 'both', which starttls does not allow: nobody goes on without TLS");
+	if (tls->if_program_tls == POLICY_PROGRAM_PASS)
+		load_error(loader, key_origin(section, "if_program_tls"), "if_program_tls",
+			"found 'pass', which starttls does not allow: the upgrade comes before the "
+			"program's first bytes");
+	/* It may be a request of its own, which is answered once there is TLS. */
+	if (tls->starttls == POLICY_STARTTLS_PGSQL && tls->handshake_at == POLICY_AT_FIRST_USE)
+		load_error(loader, key_origin(section, "handshake_at"), "handshake_at",
+			"found 'first_use', which starttls = pgsql does not allow: the upgrade "
+			"comes before the program's first bytes");
+}
+
 void check_settings(struct loader *loader, const struct section *section)
 {
 	const struct tls_settings *tls = &section->values->tls;
@@ -43,6 +64,7 @@ void check_settings(struct loader *loader, const struct section *section)
 			"is above max_version, which is 1.2");
 		return;
 	}
+	check_starttls(loader, section);
 	if (!list_serves(&tls->ciphers, choices_cipher, tls))
 		load_error(loader, key_origin(section, "ciphers"), "ciphers",
 			"none of them is of TLS %s, and no other version is allowed", version);

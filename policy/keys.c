@@ -86,6 +86,15 @@ static const struct policy_choice choices_handshake_at[] = {
 	{ "first_use", POLICY_AT_FIRST_USE, 0 },
 	{ NULL, 0, 0 },
 };
+static const struct policy_choice choices_starttls[] = {
+	{ "smtp", POLICY_STARTTLS_SMTP, 0 },
+	{ "imap", POLICY_STARTTLS_IMAP, 0 },
+	{ "pop3", POLICY_STARTTLS_POP3, 0 },
+	{ "ldap", POLICY_STARTTLS_LDAP, 0 },
+	{ "pgsql", POLICY_STARTTLS_PGSQL, 0 },
+	{ "nntp", POLICY_STARTTLS_NNTP, 0 },
+	{ NULL, 0, 0 },
+};
 static const struct policy_choice choices_start[] = {
 	{ "connection", 0, 0 },
 	{ "program", 1, CHOICE_UNSUPPORTED },
@@ -126,6 +135,13 @@ const struct policy_choice choices_group[] = {
 static void print_choice(const struct policy_key *key, const void *field, struct text *out)
 {
 	text_add(out, "%s", choice_name(key->choices, *(const unsigned *)field));
+}
+
+/* Of those choices of which none is 0. */
+static void print_choice_if_any(const struct policy_key *key, const void *field, struct text *out)
+{
+	if (*(const unsigned *)field != 0)
+		print_choice(key, field, out);
 }
 
 static void print_bool(const struct policy_key *key, const void *field, struct text *out)
@@ -241,7 +257,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "ticket_keys", .where = KEY_TLS },
 	{ .name = "accept", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_choice, .choices = choices_accept, .print = print_choice, FIELD(tls.accept) },
 	{ .name = "if_program_tls", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_choice, .choices = choices_program_tls, .print = print_choice, FIELD(tls.if_program_tls) },
-	{ .name = "starttls", .where = KEY_TLS },
+	{ .name = "starttls", .where = KEY_TLS, .parse = parse_choice, .choices = choices_starttls, .print = print_choice_if_any, FIELD(tls.starttls) },
 	{ .name = "start", .where = KEY_TLS, .parse = parse_choice, .choices = choices_start },
 	{ .name = "ocsp_staple", .where = KEY_TLS },
 	{ .name = "must_staple", .where = KEY_TLS },

@@ -67,6 +67,7 @@ struct tls_settings {
 	enum policy_accept accept;
 	enum policy_program_tls if_program_tls;
 	enum policy_handshake_at handshake_at;
+	enum policy_starttls starttls;
 };
 
 /* A rule after loading. The conditions are private to the policy. */

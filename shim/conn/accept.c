@@ -8,6 +8,7 @@
 #include "conn/memory.h"
 #include "conn/names.h"
 #include "conn/relay.h"
+#include "conn/starttls.h"
 #include "guard.h"
 #include "handlers.h"
 #include "libc.h"
@@ -116,7 +117,9 @@ static int make_conn(int fd, int family, const struct policy_query *query,
 	conn->family = family;
 	report_address(&query->local, conn->local, sizeof(conn->local));
 	report_address(&query->remote, conn->remote, sizeof(conn->remote));
-	r = conn_map(conn, TLS_SERVER, decision->rule, CONN_ESTABLISHING);
+	/* Where the server speaks first, nothing begins before it does. */
+	r = conn_map(conn, TLS_SERVER, decision->rule,
+		starttls_greets(decision->rule->tls.starttls) ? CONN_DEFERRED : CONN_ESTABLISHING);
 	if (r == 0) {
 		atomic_store(&conn->share->nonblock, (flags & SOCK_NONBLOCK) != 0);
 		conn_take_over_options(conn, fd);

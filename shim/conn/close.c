@@ -8,6 +8,7 @@
 #include "conn/internal.h"
 
 #include "audit/writer.h"
+#include "conn/starttls.h"
 #include "guard.h"
 #include "libc.h"
 
@@ -45,11 +46,14 @@ void conn_recycle(struct conn *conn)
 {
 	interest_end(conn);
 	tls_handshake_free(conn->handshake);
+	starttls_free(conn->starttls);
 	if (conn->early != NULL)
 		explicit_bzero(conn->early, conn->early_len);
 	free(conn->early);
 	conn_unmap(conn);
 	conn->handshake = NULL;
+	conn->starttls = NULL;
+	conn->upgraded = conn->byte_held = false;
 	conn->context = NULL;
 	conn->rule = NULL;
 	conn->early = NULL;
@@ -186,6 +190,9 @@ static bool ends_with_handshake(const struct conn *conn)
 {
 	if (conn->early_len > 0)
 		return true;
+	/* Before an upgrade the client has heard all that the program has said. */
+	if (conn_upgrades(conn))
+		return false;
 	/* The client in the same process has been told that it is connected. */
 	return (conn->role == TLS_SERVER || conn->self_connected) && atomic_load(&ending) == 0 &&
 	       atomic_load(&lingering_count) < LINGERING_MOST;

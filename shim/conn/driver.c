@@ -155,7 +155,7 @@ static bool is_done(const struct conn *conn)
 {
 	switch (conn_state(conn)) {
 	case CONN_OPEN:
-		return conn->share->tail.len == 0 && !conn->lingering;
+		return conn->share->tail.len == 0 && !conn->lingering && !conn_has_answer(conn);
 	case CONN_FAILED:
 	case CONN_PASSED:
 		return !conn->lingering;
@@ -369,7 +369,7 @@ int conn_wait_beside(int fd, short events)
  * TLS. */
 void driver_start_if_deferred(struct conn *conn, short events)
 {
-	if (conn_state(conn) != CONN_DEFERRED || (events & POLLIN) == 0)
+	if (conn_state(conn) != CONN_DEFERRED || conn_is_greeted(conn) || (events & POLLIN) == 0)
 		return;
 	if (!conn->out_told && (events & POLLOUT) != 0)
 		return;

@@ -6,6 +6,7 @@
  */
 #include "conn/internal.h"
 
+#include "conn/starttls.h"
 #include "deep.h"
 #include "guard.h"
 #include "notice.h"
@@ -26,6 +27,14 @@ static void set_state(struct conn *conn, enum conn_state state)
 	atomic_store_explicit(&conn->share->state, state, memory_order_release);
 }
 
+/* What is waited for before the first step of an upgrade. */
+static short first_events(const struct conn *conn)
+{
+	if (conn->role == TLS_CLIENT)
+		return POLLOUT;
+	return conn_is_greeted(conn) ? 0 : POLLIN;
+}
+
 int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
 	enum conn_state state)
 {
@@ -38,7 +47,8 @@ int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *ru
 	conn->role = role;
 	conn->rule = rule;
 	conn->share = share;
-	if (role == TLS_SERVER)
+	atomic_store(&conn->upgrade_events, first_events(conn));
+	if (state == CONN_ESTABLISHING)
 		conn->deadline_us =
 			conn->started_us + (uint64_t)rule->tls.handshake_timeout_s * 1000000;
 	set_state(conn, state);
@@ -51,6 +61,8 @@ static void end_of_way(struct conn *conn)
 {
 	tls_handshake_free(conn->handshake);
 	conn->handshake = NULL;
+	starttls_free(conn->starttls);
+	conn->starttls = NULL;
 	if (conn_state(conn) == CONN_OPEN)
 		interest_opened(conn);
 	else
@@ -148,6 +160,10 @@ static int opened(struct conn *conn, int fd)
 			"the cipher suite that was agreed on is not one that this build can carry");
 		return -EPROTO;
 	}
+	if (conn_give_greeting(conn) < 0) {
+		conn_fail(conn, ENOBUFS, NULL, "no memory for the server's greeting");
+		return -ENOBUFS;
+	}
 	conn->early = NULL;
 	conn->early_len = 0;
 	report_open(conn, result);
@@ -201,10 +217,29 @@ void conn_start(struct conn *conn)
 	driver_add(conn);
 }
 
+/* All but the last byte is taken, and that as well once another is asked for. */
+static ssize_t recv_but_last(struct conn *conn, uint8_t *buf, size_t len)
+{
+	ssize_t n = 0, last;
+
+	if (conn->byte_held)
+		sys_recv(conn->step_fd, NULL, 1, MSG_TRUNC | MSG_DONTWAIT);
+	conn->byte_held = false;
+	if (len > 1)
+		n = sys_recv(conn->step_fd, buf, len - 1, MSG_DONTWAIT);
+	if (n < 0 || (size_t)n + 1 < len)
+		return n;
+	last = sys_recv(conn->step_fd, buf + n, 1, MSG_PEEK | MSG_DONTWAIT);
+	conn->byte_held = last > 0;
+	return last > 0 ? n + 1 : n > 0 ? n : last;
+}
+
 static ssize_t transport_recv(void *arg, void *buf, size_t len)
 {
-	const struct conn *conn = arg;
+	struct conn *conn = arg;
 
+	if (conn_keeps_byte(conn))
+		return recv_but_last(conn, buf, len);
 	return sys_recv(conn->step_fd, buf, len, MSG_DONTWAIT);
 }
 
@@ -312,7 +347,6 @@ static int handshake_step(struct conn *conn, int fd)
 	int r;
 
 	conn->step_fd = fd;
-	conn->steps_seen = atomic_fetch_add(&conn->share->steps, 1) + 1;
 	r = tls_handshake_step(conn->handshake);
 	if (r == 0)
 		return opened(conn, fd);
@@ -344,12 +378,12 @@ static int establishing_step(struct conn *conn, int fd)
 		if (r != 0)
 			return r > 0 ? 0 : r;
 	}
-	if (conn->handshake == NULL) {
+	conn->steps_seen = atomic_fetch_add(&conn->share->steps, 1) + 1;
+	r = conn_upgrades(conn) ? conn_upgrade(conn, fd) : 0;
+	if (r == 0 && conn->handshake == NULL)
 		r = begin_handshake(conn, fd);
-		if (r < 0)
-			return r;
-	}
-	r = handshake_step(conn, fd);
+	if (r == 0)
+		r = handshake_step(conn, fd);
 	if (r == -EAGAIN)
 		interest_sync(conn);
 	return r;
@@ -452,6 +486,8 @@ short conn_establish_events(struct conn *conn)
 	}
 	if (conn_is_foreign(conn))
 		return 0;
+	if (conn_upgrades(conn))
+		return atomic_load(&conn->upgrade_events);
 	if (conn->handshake == NULL)
 		return conn->role == TLS_SERVER ? POLLIN : POLLOUT;
 	events = tls_handshake_events(conn->handshake);

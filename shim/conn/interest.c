@@ -135,7 +135,19 @@ static uint32_t events_now(const struct interest *interest)
 {
 	if (conn_is_on_its_way(interest->conn))
 		return from_poll(conn_establish_events(interest->conn));
+	/* What can be read is not in the kernel, and there is room to write: that is the sign. */
+	if (conn_has_answer(interest->conn) && (interest->wanted.events & EPOLLIN) != 0)
+		return (interest->wanted.events & ~(uint32_t)EPOLLEXCLUSIVE) | EPOLLOUT;
+	if (conn_waits_for_greeting(interest->conn))
+		return interest->wanted.events &
+		       ~(uint32_t)(EPOLLEXCLUSIVE | EPOLLIN | EPOLLRDNORM);
 	return interest->wanted.events & ~(uint32_t)EPOLLEXCLUSIVE;
+}
+
+/* Whether the tag stays on an open connection. */
+static bool is_kept(const struct conn *conn)
+{
+	return conn_settles(conn) || conn_may_ask(conn);
 }
 
 static void new_tag(struct interest *interest)
@@ -188,7 +200,7 @@ static int ctl_locked(struct conn *conn, int epfd, int op, int fd, const struct 
 	 * deleted, it becomes known. */
 	bool known = interest != NULL;
 	bool tagged =
-		conn_is_on_its_way(conn) || conn_state(conn) == CONN_DEFERRED || conn_settles(conn);
+		conn_is_on_its_way(conn) || conn_state(conn) == CONN_DEFERRED || is_kept(conn);
 	int r;
 
 	if (event == NULL && op != EPOLL_CTL_DEL)
@@ -260,7 +272,7 @@ void interest_opened(struct conn *conn)
 		next = at->next;
 		if (at->orphan)
 			continue;
-		if (!conn_settles(conn) && !at->told)
+		if (!is_kept(conn) && !at->told)
 			restore(at);
 		else if (!at->told)
 			put_tag(at, EPOLL_CTL_MOD);
@@ -342,7 +354,7 @@ static void after_event(uint64_t tag, bool visible)
 		if (!visible)
 			put_tag(interest, EPOLL_CTL_MOD);
 	} else if ((interest->wanted.events & EPOLLET) == 0 &&
-		   conn_state(interest->conn) == CONN_OPEN && !conn_settles(interest->conn)) {
+		   conn_state(interest->conn) == CONN_OPEN && !is_kept(interest->conn)) {
 		restore(interest);
 	}
 	guard_unlock(&lock);
@@ -371,6 +383,8 @@ static bool take_guarded(struct epoll_event *event)
 		return false;
 	}
 	event->data = wanted.data;
+	if (conn_has_answer(conn))
+		event->events |= EPOLLIN;
 	event->events =
 		settled(conn, event->events & (wanted.events | (uint32_t)EPOLLERR | EPOLLHUP));
 	if (conn_state(conn) == CONN_DEFERRED && (event->events & EPOLLOUT) != 0)

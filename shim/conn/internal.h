@@ -22,6 +22,7 @@
 #define CONN_EARLY_MOST 32768
 
 struct interest; /* an entry of an epoll set */
+struct starttls;
 
 struct conn {
 	_Atomic uint32_t refs;        /* descriptors, running calls, the driver's list */
@@ -42,6 +43,10 @@ struct conn {
 	pthread_mutex_t lock;
 	struct tls_context *context;
 	struct tls_handshake *handshake;
+	struct starttls *starttls; /* the dialogue before the handshake, and the greeting it kept */
+	_Atomic short upgrade_events; /* what the dialogue waits for */
+	bool upgraded;                /* it is over */
+	bool byte_held; /* of the handshake: the last one that was read is still in the kernel */
 	uint64_t deadline_us; /* monotonic; of the handshake. 0: none yet */
 	uint64_t started_us;
 	uint8_t *early; /* plaintext kept until the handshake is done */
@@ -173,6 +178,49 @@ void conn_let_go(struct conn *conn, const char *why);
 int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
 	enum conn_state state);
 void conn_fail(struct conn *conn, int error, const struct tls_result *result, const char *reason);
+
+/* --- upgrade.c */
+/* With conn->lock held, before the handshake: what `starttls` says. 0: the handshake is next;
+ * -EAGAIN; or failed. */
+int conn_upgrade(struct conn *conn, int fd);
+/* Whether that is still to be done. */
+bool conn_upgrades(const struct conn *conn);
+/* Whether the client hears the program's greeting before TLS, or will: what it writes must not wait
+ * for the handshake, which waits for it. */
+bool conn_is_greeted(const struct conn *conn);
+/* ... and it has not written any of it: what a client sends meanwhile is not for it to see. */
+static inline bool conn_waits_for_greeting(const struct conn *conn)
+{
+	return conn_state(conn) == CONN_DEFERRED && conn->role == TLS_SERVER;
+}
+/*
+ * The greeting that the server said before TLS is the first that the program reads. It makes the
+ * descriptor readable as a record does that is too long for its reader (DESIGN 5.2): the last byte
+ * of the handshake is left in the kernel until the greeting has been handed out. conn_keeps_byte():
+ * whether that is to be so; conn_give_greeting(): 0 or -errno.
+ */
+bool conn_keeps_byte(const struct conn *conn);
+int conn_give_greeting(struct conn *conn);
+/*
+ * starttls = pgsql: a client that asks for encryption by itself is told that there is none, and
+ * goes on without, in TLS already. Nothing in the kernel tells of this answer. Until the program
+ * has sent anything else its waits are therefore ours, as if the connection were on its way.
+ */
+static inline bool conn_may_ask(const struct conn *conn)
+{
+	return conn_state(conn) == CONN_OPEN && conn->role == TLS_CLIENT &&
+	       conn->rule->tls.starttls == POLICY_STARTTLS_PGSQL &&
+	       atomic_load_explicit(&conn->share->bytes_out, memory_order_relaxed) == 0;
+}
+/* ... and the answer waits to be read. */
+static inline bool conn_has_answer(const struct conn *conn)
+{
+	return conn_may_ask(conn) && conn->share->plaintext.len > 0 && !conn->share->held;
+}
+/* Whether these bytes of the program's are such a question: then they have been dealt with. */
+bool conn_answer(struct conn *conn, const struct iovec *iov, size_t count);
+/* After it has read, or sent something else. */
+void conn_answered(struct conn *conn);
 
 /* --- driver.c */
 void driver_add(struct conn *conn);

@@ -278,7 +278,8 @@ int conn_epoll_ctl(struct conn *conn, int epfd, int op, int fd, struct epoll_eve
 	enum conn_state state = conn_state(conn);
 
 	if (state == CONN_FAILED || state == CONN_PASSED ||
-		(state == CONN_OPEN && !conn_settles(conn) && !interest_any(conn)))
+		(state == CONN_OPEN && !conn_settles(conn) && !conn_may_ask(conn) &&
+			!interest_any(conn)))
 		return 1;
 	return interest_ctl(conn, epfd, op, fd, event);
 }

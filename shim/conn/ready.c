@@ -34,6 +34,10 @@ static bool fill_program(struct batch *batch, const struct pollfd *fds, nfds_t c
 
 		if (conn != NULL)
 			driver_start_if_deferred(conn, events);
+		if (conn != NULL && (events & POLLIN) != 0 && conn_has_answer(conn))
+			batch->deadline_us = 0; /* it is there already */
+		if (conn != NULL && conn_waits_for_greeting(conn))
+			events = (short)(events & ~(POLLIN | POLLRDNORM));
 		if (conn != NULL && conn_is_on_its_way(conn)) {
 			events = conn_establish_events(conn);
 			batch->shared |= !__libc_single_threaded;
@@ -69,13 +73,16 @@ static short visible(
 		}
 		return (short)(revents & POLLNVAL);
 	}
-	if (got->events !=
-		wanted->events) { /* it got there meanwhile: ask again for what the program wants */
+	if (got->events != wanted->events &&
+		!conn_waits_for_greeting(
+			conn)) { /* it got there meanwhile: ask again for what the program wants */
 		*stepped = true;
 		return 0;
 	}
 	if (conn_state(conn) == CONN_DEFERRED && (revents & POLLOUT) != 0)
 		conn->out_told = true;
+	if (conn_has_answer(conn))
+		revents |= (short)(wanted->events & (POLLIN | POLLRDNORM));
 	if (conn_state(conn) == CONN_FAILED && !atomic_load(&conn->share->error_told))
 		revents |= POLLERR;
 	revents = settled(conn, wanted->fd, revents);

@@ -50,6 +50,7 @@ static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 {
 	struct intake in = { .conn = conn, .share = conn->share, .fd = fd };
 	size_t before = sink->done;
+	bool answer = conn_has_answer(conn);
 	int r = lock_for_receive(conn);
 
 	if (r < 0)
@@ -67,6 +68,8 @@ static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 		r = count_told(&in, sink->done - before);
 	scratch_put(in.scratch);
 	share_unlock(&conn->share->receive_lock);
+	if (answer)
+		conn_answered(conn);
 	conn_sync_low_water(conn, fd, false);
 	return r;
 }
@@ -246,7 +249,7 @@ static ssize_t receive_some(struct conn **held, int fd, const struct iovec *iov,
 static void start_if_deferred(struct conn *conn)
 {
 	guard_lock(&conn->lock);
-	if (conn_state(conn) == CONN_DEFERRED)
+	if (conn_state(conn) == CONN_DEFERRED && !conn_is_greeted(conn))
 		conn_start(conn); /* a server that speaks first */
 	guard_unlock(&conn->lock);
 }

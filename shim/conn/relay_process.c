@@ -205,7 +205,7 @@ static void pump_up(struct relay *relay)
 	if (open && relay->conn->share->tail.len > 0)
 		conn_flush(relay->conn, relay->fd);
 	if (!pump_some(relay, up, from_program, to_peer, !relay->broken,
-		    open && !relay->broken && may_write(relay)))
+		    (open || conn_is_greeted(relay->conn)) && !relay->broken && may_write(relay)))
 		relay->broken = true;
 	if (up->ended && up->len == 0 && !up->told && open && !relay->closed) {
 		up->told = true;

@@ -105,9 +105,11 @@ static ssize_t get_ready(
 	keep = conn->early_allowed || conn->self_connected || conn->role == TLS_SERVER;
 	r = conn_establish(conn, fd);
 	if (r == -EAGAIN && keep &&
-		(conn->self_connected || atomic_load(&conn->share->nonblock) ||
-			(flags & MSG_DONTWAIT) != 0)) {
+		(conn->self_connected || conn_is_greeted(conn) ||
+			atomic_load(&conn->share->nonblock) || (flags & MSG_DONTWAIT) != 0)) {
 		kept = keep_early(conn, iov, count);
+		if (kept > 0 && conn_is_greeted(conn))
+			conn_establish(conn, fd);
 		if (kept != 0)
 			return kept;
 	}
@@ -233,6 +235,7 @@ static ssize_t transmit(
 {
 	struct share *share = (*held)->share;
 	struct outgoing out;
+	bool asks = false;
 	ssize_t n;
 	int r;
 
@@ -251,6 +254,9 @@ static ssize_t transmit(
 			return n;
 	}
 	if (atomic_load_explicit(&share->bytes_out, memory_order_relaxed) == 0) {
+		asks = conn_may_ask(*held);
+		if (asks && conn_answer(*held, iov, count))
+			return (ssize_t)out.total;
 		r = look_at_first_data(*held, iov, count);
 		if (r < 0)
 			return r;
@@ -262,6 +268,8 @@ static ssize_t transmit(
 	if (*held == NULL || r == -ESTALE)
 		return out.done > 0 ? (ssize_t)out.done : r;
 	atomic_fetch_add_explicit(&share->bytes_out, out.done, memory_order_relaxed);
+	if (asks && out.done > 0)
+		conn_answered(*held);
 	/* The rest of a record goes out as soon as there is room, whatever the program waits for.
 	 */
 	if (share->tail.len > 0)
