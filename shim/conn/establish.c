@@ -337,7 +337,9 @@ static int begin_handshake(struct conn *conn, int fd)
 
 		conn_fail(conn, -r, result,
 			result != NULL ? result->reason : "no memory for the handshake");
+		return r;
 	}
+	report_verify(conn, tls_handshake_result(conn->handshake)->verify);
 	return r;
 }
 

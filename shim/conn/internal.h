@@ -325,6 +325,8 @@ void conn_in_relay(struct conn *conn, int fd);
 void conn_lock_all(bool on);
 
 /* --- report.c */
+/* What all later events of the connection say of how its peer is verified (tls_result.verify). */
+void report_verify(struct conn *conn, const char *verify);
 void report_open(struct conn *conn, const struct tls_result *result);
 void report_fail(struct conn *conn, const struct tls_result *result, int error, const char *reason);
 void report_close(struct conn *conn, const char *reason);

@@ -51,6 +51,7 @@ static void fill_conn(struct audit_event *event, const struct conn *conn)
 	event->local = text(conn->local);
 	event->remote = text(conn->remote);
 	event->server_name = conn->role == TLS_CLIENT ? text(conn->name) : NULL;
+	event->verify = text(conn->share->verify);
 }
 
 static void fill_peer(struct audit_event *event, const struct tls_peer *peer)
@@ -79,6 +80,13 @@ static void fill_result(struct audit_event *event, const struct tls_result *resu
 	fill_peer(event, &result->peer);
 }
 
+void report_verify(struct conn *conn, const char *verify)
+{
+	char *to = conn->share->verify;
+
+	*(char *)mempcpy(to, verify, strnlen(verify, TLS_VERIFY_MAX - 1)) = '\0';
+}
+
 void report_open(struct conn *conn, const struct tls_result *result)
 {
 	struct audit_event event;
@@ -89,6 +97,8 @@ void report_open(struct conn *conn, const struct tls_result *result)
 	/* A client that was not asked for a certificate has none to be verified. */
 	if (conn->role == TLS_SERVER && conn->rule->tls.client_auth == POLICY_CLIENT_NONE)
 		event.verify = NULL;
+	if (event.verify != NULL)
+		report_verify(conn, event.verify);
 	event.resumed = result->resumed;
 	event.plane = conn->relayed ? "relay" : "user";
 	event.handshake_us = sys_monotonic_us() - conn->started_us;

@@ -8,6 +8,7 @@
 #ifndef SEAMTLS_CONN_SHARE_H
 #define SEAMTLS_CONN_SHARE_H
 
+#include "tls/handshake.h"
 #include "tls/record.h"
 
 #include <pthread.h>
@@ -50,7 +51,9 @@ struct share {
 	_Atomic bool relay_reads;      /* an end of a relay is somebody's standard input */
 	_Atomic uint32_t relays_begun, relays_done;
 	uint64_t id;
-	uint64_t created_us; /* monotonic */
+	uint64_t created_us;         /* monotonic */
+	char verify[TLS_VERIFY_MAX]; /* how the peer was verified; "": not at all. Written before
+					CONN_OPEN */
 	_Atomic uint64_t bytes_in, bytes_out;
 	_Atomic int send_error;       /* errno for the next call that sends; 0: none */
 	_Atomic uint64_t bytes_acked; /* of bytes_out: at least so many, as was told */

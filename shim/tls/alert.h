@@ -5,7 +5,13 @@
 
 #define ALERT_HANDSHAKE_FAILURE 40
 #define ALERT_BAD_CERTIFICATE 42
+#define ALERT_CERTIFICATE_REVOKED 44
+#define ALERT_CERTIFICATE_EXPIRED 45
+#define ALERT_CERTIFICATE_UNKNOWN 46
+#define ALERT_UNKNOWN_CA 48
+#define ALERT_ACCESS_DENIED 49
 #define ALERT_INTERNAL_ERROR 80
+#define ALERT_BAD_STATUS_RESPONSE 113 /* RFC 6066 8: bad_certificate_status_response */
 
 /* What a peer means by it, in the words of an operator; NULL: its name says all there is. */
 const char *alert_meaning(int description);

@@ -241,6 +241,7 @@ void tls_context_free(struct tls_context *context)
 	for (size_t i = 0; i < context->alpn_count; i++)
 		free(context->alpn[i]);
 	free(context->alpn);
+	anchors_clear(&context->anchors);
 	free(context->pins);
 	free(context->server_name);
 	free(context);

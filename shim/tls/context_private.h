@@ -3,6 +3,7 @@
 #ifndef SEAMTLS_TLS_CONTEXT_PRIVATE_H
 #define SEAMTLS_TLS_CONTEXT_PRIVATE_H
 
+#include "anchors.h"
 #include "context.h"
 #include "why.h"
 #include <wolfssl/wolfcrypt/settings.h>
@@ -18,6 +19,7 @@ struct tls_context {
 	enum tls_role role;
 	enum policy_verify verify;
 	enum policy_client_auth client_auth;
+	struct anchors anchors; /* what wolfSSL's manager has, for our own part of the verdict */
 	size_t pin_count;
 	uint8_t (*pins)[POLICY_SPKI_LEN];
 	char *server_name;

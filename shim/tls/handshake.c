@@ -7,6 +7,7 @@
  */
 #include "tls/handshake.h"
 #include "tls/handshake_private.h"
+#include "tls/judge.h"
 #include "tls/name.h"
 #include "tls/peer.h"
 #include "tls/suite.h"
@@ -35,6 +36,9 @@ static int on_write(WOLFSSL *ssl, char *buf, int len, void *arg)
 	struct tls_handshake *handshake = arg;
 
 	(void)ssl;
+	/* All that wolfSSL says then is its own alert, which is not always the right one. */
+	if (handshake->rejected)
+		return len;
 	return wire_write(&handshake->wire, (const uint8_t *)buf, (size_t)len) == 0
 		       ? len
 		       : WOLFSSL_CBIO_ERR_GENERAL;
@@ -181,7 +185,9 @@ int tls_handshake_new(struct tls_context *context, const char *name,
 	handshake->context = context;
 	handshake->status = -EAGAIN;
 	handshake->result.alert_sent = handshake->result.alert_received = -1;
-	strcpy(handshake->result.verify, "none");
+	/* What is relaxed shows even if nothing comes to be verified. */
+	if (context->role == TLS_CLIENT && context->verify != POLICY_VERIFY_FULL)
+		strcpy(handshake->result.verify, judge_good(context));
 	wire_init(&handshake->wire, transport);
 	handshake->ssl = wolfSSL_new(context->ctx);
 	if (handshake->ssl == NULL) {
@@ -331,6 +337,8 @@ int tls_handshake_step(struct tls_handshake *handshake)
 		return fail(handshake, reason_find(handshake, 0));
 	}
 	note_result(handshake);
+	if (handshake->result.verify[0] == '\0')
+		strcpy(handshake->result.verify, "none");
 	handshake->status = 0;
 	return 0;
 }

@@ -27,6 +27,7 @@ struct tls_transport {
 
 #define TLS_NAME_MAX 256
 #define TLS_REASON_MAX 256
+#define TLS_VERIFY_MAX 32 /* what tls_result.verify is of a peer that is trusted */
 #define TLS_SAN_MAX 16
 
 /* The peer's certificate, as far as audit tells of it. Strings are malloc'ed UTF-8, NULL if absent.
@@ -47,8 +48,9 @@ struct tls_result {
 	char alpn[256];                 /* "" if none */
 	char server_name[TLS_NAME_MAX]; /* sent (client) or received (server); "" if none */
 	bool resumed;
-	char verify[TLS_REASON_MAX]; /* "ok", or why the peer's certificate is not trusted, or
-					"none" if not asked for */
+	char verify[TLS_REASON_MAX]; /* "ok": fully verified; "chain", "pin", "none": only so far;
+					or why the peer's certificate is not trusted; "": it did
+					not come so far */
 	struct tls_peer peer;
 	char reason[TLS_REASON_MAX]; /* failure: a sentence; "" on success */
 	bool by_peer;                /* failure: the other side gave up */

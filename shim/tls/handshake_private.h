@@ -26,7 +26,9 @@ struct tls_handshake {
 	struct wire wire;
 	struct tls_result result;
 	char *name;    /* what the peer's certificate is to be for; NULL: not checked */
+	bool judged;   /* the peer's certificates, by us */
 	bool rejected; /* our verdict on the peer's certificate; the reason is in result.verify */
+	int alert;     /* ... and what the peer is told of it */
 	bool accepted;
 	bool agreed; /* wolfSSL is through, our last flight may still have to go out */
 	int status; /* what tls_handshake_step() has to say from now on: 0 or the error; -EAGAIN: it

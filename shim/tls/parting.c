@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * wolfSSL ends some handshakes without a word. The peer then sees a connection that closes, and its
- * log says nothing of use. So the alert is made here, with the record layer, from the secrets that
+ * log says nothing of use. And it has one alert for all that is wrong with a certificate. So the
+ * alert is made here, with the record layer, from the secrets that
  * wolfSSL has told us of.
  */
 #include "tls/alert.h"
@@ -12,7 +13,7 @@
 static int description_for(const struct tls_handshake *handshake, int r)
 {
 	if (handshake->rejected)
-		return ALERT_BAD_CERTIFICATE;
+		return handshake->alert;
 	return r == -EPROTO || r == -EKEYREJECTED ? ALERT_HANDSHAKE_FAILURE : ALERT_INTERNAL_ERROR;
 }
 

@@ -96,7 +96,8 @@ int reason_find(struct tls_handshake *handshake, int error)
 	struct wire *wire = &handshake->wire;
 
 	wolfSSL_get_alert_history(handshake->ssl, &history);
-	result->alert_sent = history.last_tx.code;
+	/* Of a peer that we reject, wolfSSL's alert is not let out: ours follows. */
+	result->alert_sent = handshake->rejected ? -1 : history.last_tx.code;
 	/* A warning that the peer did not end with is none of the reasons. */
 	if (error == FATAL_ERROR || error == ZERO_RETURN || history.last_rx.level == alert_fatal)
 		result->alert_received = history.last_rx.code;

@@ -6,6 +6,7 @@
  */
 #include "tls/context_private.h"
 #include "tls/pem.h"
+#include "tls/x509.h"
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -29,7 +30,26 @@ struct trust_count {
 	int error; /* wolfSSL's, of the first that was refused */
 };
 
-static int load_file(WOLFSSL_CTX *ctx, const char *path, struct trust_count *count)
+/* 0, wolfSSL's error, or -ENOMEM. What wolfSSL does not take is no anchor. */
+static int load_certificate(struct tls_context *context, const struct pem_block *block)
+{
+	DerBuffer *der = NULL;
+	struct x509 x509;
+	int r = wc_PemToDer((const unsigned char *)block->text, (long)block->len, CERT_TYPE, &der,
+		NULL, NULL, NULL);
+
+	if (r == 0 && x509_parse(der->buffer, der->length, &x509) < 0)
+		r = ASN_PARSE_E;
+	if (r == 0) {
+		r = wolfSSL_CTX_load_verify_buffer(
+			context->ctx, der->buffer, (long)der->length, WOLFSSL_FILETYPE_ASN1);
+		r = r == WOLFSSL_SUCCESS ? anchors_add(&context->anchors, &x509) : r;
+	}
+	wc_FreeDer(&der);
+	return r;
+}
+
+static int load_file(struct tls_context *context, const char *path, struct trust_count *count)
 {
 	struct pem_block block;
 	struct pem pem;
@@ -41,20 +61,21 @@ static int load_file(WOLFSSL_CTX *ctx, const char *path, struct trust_count *cou
 	while (pem_next(&pem, &at, &block)) {
 		if (!pem_is_certificate(&block))
 			continue;
-		r = wolfSSL_CTX_load_verify_buffer(ctx, (const unsigned char *)block.text,
-			(long)block.len, WOLFSSL_FILETYPE_PEM);
-		if (r == WOLFSSL_SUCCESS) {
+		r = load_certificate(context, &block);
+		if (r == -ENOMEM)
+			break;
+		if (r == 0) {
 			count->loaded++;
 		} else if (count->refused++ == 0) {
 			count->error = r;
 		}
 	}
 	pem_clear(&pem);
-	return 0;
+	return r == -ENOMEM ? r : 0;
 }
 
 /* Every file in it; what is no certificate or cannot be read is passed over. */
-static int load_directory(WOLFSSL_CTX *ctx, const char *path, struct trust_count *count)
+static int load_directory(struct tls_context *context, const char *path, struct trust_count *count)
 {
 	char file[PATH_MAX];
 	struct dirent *entry;
@@ -69,19 +90,20 @@ static int load_directory(WOLFSSL_CTX *ctx, const char *path, struct trust_count
 		if (entry->d_name[0] == '.' || n >= (int)sizeof file)
 			continue;
 		files++;
-		if (load_file(ctx, file, count) < 0)
+		if (load_file(context, file, count) < 0)
 			count->refused++;
 	}
 	closedir(dir);
 	return 0;
 }
 
-static int load_path(WOLFSSL_CTX *ctx, const char *path, const struct why *why)
+static int load_path(struct tls_context *context, const char *path, const struct why *why)
 {
 	struct trust_count count = { 0, 0, 0 };
 	struct stat st;
 	bool directory = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-	int r = directory ? load_directory(ctx, path, &count) : load_file(ctx, path, &count);
+	int r = directory ? load_directory(context, path, &count)
+			  : load_file(context, path, &count);
 
 	if (r < 0)
 		return why_say(why, r, "cannot read the CA %s '%s': %s",
@@ -96,13 +118,13 @@ static int load_path(WOLFSSL_CTX *ctx, const char *path, const struct why *why)
 		wolfSSL_ERR_reason_error_string((unsigned long)count.error));
 }
 
-static int load_system(WOLFSSL_CTX *ctx, const struct why *why)
+static int load_system(struct tls_context *context, const struct why *why)
 {
 	for (size_t i = 0; i < sizeof system_bundles / sizeof system_bundles[0]; i++) {
 		struct stat st;
 
 		if (stat(system_bundles[i], &st) == 0)
-			return load_path(ctx, system_bundles[i], why);
+			return load_path(context, system_bundles[i], why);
 	}
 	return why_say(why, -ENOENT,
 		"the system has no CA certificates ('%s' and the like): install the package "
@@ -115,8 +137,7 @@ int trust_load(struct tls_context *context, const struct policy_list *ca, const 
 	int r = 0;
 
 	for (size_t i = 0; i < ca->count && r == 0; i++)
-		r = strcmp(ca->items[i], "system") == 0
-			    ? load_system(context->ctx, why)
-			    : load_path(context->ctx, ca->items[i], why);
+		r = strcmp(ca->items[i], "system") == 0 ? load_system(context, why)
+							: load_path(context, ca->items[i], why);
 	return r;
 }

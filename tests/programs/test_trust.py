@@ -112,9 +112,19 @@ def test_policy_may_relax(seam, version, cert, host, keys):
     assert program.call == "none", program.story()
     opened, = check_opened(program)
     assert server.seen[0].server_name == opened.get("server_name")
-    assert opened["server_name" if "server_name" in keys else "verify"], opened
-    if keys.get("verify") == "none":
-        assert opened["verify"] != "ok", f"nothing was verified, and the audit has to say so: {opened}"
+    assert opened["verify"] == keys.get("verify", "ok"), opened
+    closed, = program.audit.wait("close", rule=opened["rule"])
+    assert closed["verify"] == opened["verify"], f"what is relaxed shows in every event: {closed}"
+
+
+@pytest.mark.parametrize("verify", ["full", "chain", "none"])
+def test_relaxed_rule_shows_in_a_failure(seam, verify):
+    """Nothing came to be verified; what would have been left out is told all the same."""
+    server = start_server(seam, Sink, version="1.2")
+    policy = seam.policy(seam.outbound(server.port, verify=verify, version="1.3"))
+    program = probe(seam, "blocking", server.port, policy)
+    failed, = program.audit.wait("fail")
+    assert failed.get("verify") == (None if verify == "full" else verify), failed
 
 
 @pytest.mark.parametrize("cert", ["expired", "self_signed", "other"])
@@ -131,12 +141,19 @@ def spki_pin(cert):
     return "sha256/" + base64.b64encode(hashlib.sha256(der).digest()).decode()
 
 
+@pytest.mark.parametrize("verify, verdict", [("full", "ok"), ("chain", "chain"), ("none", "pin")])
 @pytest.mark.parametrize("pinned, refused", [("good", False), ("good_rsa", True)])
-def test_pin(seam, version, pinned, refused):
+def test_pin(seam, version, verify, verdict, pinned, refused):
     server = start_server(seam, Echo, version=version)
-    policy = seam.policy(seam.outbound(server.port, pin=spki_pin(getattr(seam.pki, pinned))))
+    policy = seam.policy(seam.outbound(server.port, verify=verify, pin=spki_pin(getattr(seam.pki, pinned))))
     program = probe(seam, "blocking", server.port, policy)
     assert (program.call, program.errno) == (("connect", "EKEYREJECTED") if refused else ("none", "")), program.story()
+    if refused:
+        failed, = program.audit.wait("fail")
+        assert "pinned" in failed["verify"] and failed["alert"]["sent"] == "bad_certificate", failed
+    else:
+        opened, = check_opened(program)
+        assert opened["verify"] == verdict
 
 
 @pytest.mark.parametrize("how", WAYS)

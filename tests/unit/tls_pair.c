@@ -34,6 +34,14 @@ static void remove_certs(void)
 		run("rm", "-rf", certs);
 }
 
+void pair_make_more(const char *script)
+{
+	if (run(script, certs, NULL) != 0) {
+		fprintf(stderr, "%s failed\n", script);
+		exit(EXIT_FAILURE);
+	}
+}
+
 void pair_make_certs(void)
 {
 	if (mkdtemp(certs) == NULL) {
@@ -42,10 +50,7 @@ void pair_make_certs(void)
 	}
 	owner = getpid();
 	atexit(remove_certs);
-	if (run("./make_certs.sh", certs, NULL) != 0) {
-		fprintf(stderr, "make_certs.sh failed\n");
-		exit(EXIT_FAILURE);
-	}
+	pair_make_more("./make_certs.sh");
 }
 
 const char *pair_path(const char *name)

@@ -14,6 +14,9 @@
  * main(), before Check forks. */
 void pair_make_certs(void);
 
+/* After that: another script of this folder, which adds to them. */
+void pair_make_more(const char *script);
+
 /* "DIR/name" in static memory that is used again after some calls. */
 const char *pair_path(const char *name);
 
