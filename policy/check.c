@@ -4,6 +4,7 @@
 #include "policy/load.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static bool has_key(uint64_t set, const char *name)
 {
@@ -116,6 +117,32 @@ static void check_credentials(
 			"anybody's)");
 }
 
+/* Only a digest says something of a certificate that nobody vouches for. */
+static bool needs_vouching(const struct policy_list *patterns)
+{
+	for (size_t i = 0; i < patterns->count; i++)
+		if (strncmp(patterns->items[i], "sha256:", 7) != 0)
+			return true;
+	return false;
+}
+
+static void check_peers(struct loader *loader, const struct section *section, unsigned directions)
+{
+	const struct tls_settings *tls = &section->values->tls;
+
+	if (tls->allow_peer.count == 0)
+		return;
+	if ((directions & POLICY_INBOUND) != 0 && tls->client_auth == POLICY_CLIENT_NONE)
+		load_error(loader, key_origin(section, "allow_peer"), "allow_peer",
+			"needs client_auth = required, or optional: clients are not asked for a "
+			"certificate otherwise");
+	if ((directions & POLICY_OUTBOUND) != 0 && tls->verify == POLICY_VERIFY_NONE &&
+		needs_vouching(&tls->allow_peer))
+		load_error(loader, key_origin(section, "allow_peer"), "allow_peer",
+			"needs verify = full, or chain: the names in a certificate that is not "
+			"verified prove nothing (only sha256: would)");
+}
+
 void check_rule(struct loader *loader, const struct section *section)
 {
 	unsigned directions = conditions_directions(&section->values->conditions);
@@ -125,6 +152,8 @@ void check_rule(struct loader *loader, const struct section *section)
 		load_error(loader, &section->place, "action",
 			"is missing: the rule \"%s\" needs one, allowed: tls, pass, deny, observe",
 			section->name);
-	else if (section->values->action == POLICY_TLS)
+	else if (section->values->action == POLICY_TLS) {
 		check_credentials(loader, section, directions);
+		check_peers(loader, section, directions);
+	}
 }

@@ -247,7 +247,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "server_name", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_server_name, .allowed = "a name", .print = print_string, FIELD(tls.server_name) },
 	{ .name = "verify", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_choice, .choices = choices_verify, .print = print_choice, FIELD(tls.verify) },
 	{ .name = "client_auth", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_choice, .choices = choices_client_auth, .print = print_choice, FIELD(tls.client_auth) },
-	{ .name = "allow_peer", .where = KEY_TLS },
+	{ .name = "allow_peer", .where = KEY_TLS, .parse = parse_peers, .allowed = "patterns: dns:, uri:, ip:, email:, cn:, sha256:", .print = print_list, FIELD(tls.allow_peer) },
 	{ .name = "alpn", .where = KEY_TLS, .parse = parse_alpn, .allowed = "names", .print = print_list, FIELD(tls.alpn) },
 	{ .name = "handshake_timeout", .where = KEY_TLS, .parse = parse_seconds, .allowed = "seconds", .print = print_number, FIELD(tls.handshake_timeout_s) },
 	{ .name = "handshake_at", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_choice, .choices = choices_handshake_at, .print = print_choice, FIELD(tls.handshake_at) },

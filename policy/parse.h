@@ -45,6 +45,8 @@ int parse_alpn(struct parse *parse, const char *text, void *out);
 int parse_directions(struct parse *parse, const char *text, void *out);
 int parse_ports(struct parse *parse, const char *text, void *out);
 int parse_networks(struct parse *parse, const char *text, void *out);
+int parse_peers(
+	struct parse *parse, const char *text, void *out); /* a policy_list, see allow_peer */
 int parse_hosts(struct parse *parse, const char *text, void *out);
 int parse_patterns(struct parse *parse, const char *text, void *out);
 int parse_users(struct parse *parse, const char *text, void *out);
@@ -67,6 +69,9 @@ int parse_list(struct parse *parse, const char *text, size_t size, parse_item_fn
 /* The same, with a char * for each. */
 int parse_strings(
 	struct parse *parse, const char *text, parse_item_fn *one, struct policy_list *out);
+
+/* An address or a network into a struct network. As parse_item_fn. */
+int parse_network(struct parse *parse, char *item, void *out);
 
 /* An absolute path in the arena, or NULL: no memory. */
 char *parse_resolve_path(struct parse *parse, const char *path);

@@ -101,7 +101,7 @@ static bool cut_host_bits(struct network *network)
 	return cut;
 }
 
-static int parse_network(struct parse *parse, char *item, void *out)
+int parse_network(struct parse *parse, char *item, void *out)
 {
 	char *slash = strchr(item, '/');
 	struct network network = { .family = strchr(item, ':') != NULL ? AF_INET6 : AF_INET };

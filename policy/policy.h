@@ -61,6 +61,10 @@ struct tls_settings {
 	char *server_name; /* NULL: the name the program looked up */
 	enum policy_verify verify;
 	enum policy_client_auth client_auth;
+	/* patterns, any of: "dns:a.b", "dns:*.b" (one label), "uri:..." and "cn:..." (* is a run of
+	 * characters but '/'), "ip:ADDRESS", "ip:ADDRESS/BITS", "email:a@b", "email:*@b",
+	 * "sha256:" and 64 digits; in one spelling */
+	struct policy_list allow_peer;
 	struct policy_list alpn;
 	unsigned handshake_timeout_s;
 	enum policy_truncation truncation;

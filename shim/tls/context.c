@@ -107,6 +107,25 @@ static int groups_set(
 	return 0;
 }
 
+int context_list_copy(struct policy_list *to, const struct policy_list *from)
+{
+	*to = (struct policy_list){ 0, NULL };
+	if (from->count == 0)
+		return 0;
+	to->items = calloc(from->count, sizeof *to->items);
+	while (to->items != NULL && to->count < from->count &&
+		(to->items[to->count] = strdup(from->items[to->count])) != NULL)
+		to->count++;
+	return to->count == from->count ? 0 : -ENOMEM;
+}
+
+void context_list_clear(struct policy_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i]);
+	free(list->items);
+}
+
 static int alpn_copy(
 	struct tls_context *context, const struct policy_list *alpn, const struct why *why)
 {
@@ -137,6 +156,8 @@ static int settings_copy(
 	context->client_auth = settings->client_auth;
 	if (settings->server_name != NULL &&
 		(context->server_name = strdup(settings->server_name)) == NULL)
+		return -ENOMEM;
+	if (context_list_copy(&context->allow_peer, &settings->allow_peer) < 0)
 		return -ENOMEM;
 	if (settings->pin.count > 0) {
 		context->pins = calloc(settings->pin.count, sizeof *context->pins);
@@ -241,6 +262,7 @@ void tls_context_free(struct tls_context *context)
 	for (size_t i = 0; i < context->alpn_count; i++)
 		free(context->alpn[i]);
 	free(context->alpn);
+	context_list_clear(&context->allow_peer);
 	anchors_clear(&context->anchors);
 	free(context->pins);
 	free(context->server_name);

@@ -23,6 +23,7 @@ struct tls_context {
 	size_t pin_count;
 	uint8_t (*pins)[POLICY_SPKI_LEN];
 	char *server_name;
+	struct policy_list allow_peer;
 	int groups[CONTEXT_GROUPS_MAX]; /* wolfSSL's numbers */
 	int group_count;
 	size_t alpn_count;
@@ -33,6 +34,10 @@ struct tls_context {
 
 /* trust.c: loads what `ca` names. 0, or -errno with the reason. */
 int trust_load(struct tls_context *context, const struct policy_list *ca, const struct why *why);
+
+/* Copies and frees what the policy keeps as a list of strings. 0 or -ENOMEM. */
+int context_list_copy(struct policy_list *to, const struct policy_list *from);
+void context_list_clear(struct policy_list *list);
 
 /* identity.c: loads the certificate chain and its key. 0, or -errno with the reason. */
 int identity_load(

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * In the order in which an operator looks for the cause: the chain, what its certificates are fit
- * for, the name, the pins. Each test only ever refuses; there is none that makes another one good.
+ * for, the name, the pins, who is let in. Each test only ever refuses; there is none that makes
+ * another one good.
  */
 #include "tls/judge.h"
 #include "tls/alert.h"
+#include "tls/allow.h"
 #include "tls/context_private.h"
 #include "tls/fitness.h"
 #include "tls/name.h"
@@ -104,6 +106,28 @@ static int check_pins(
 	return why_say(why, ALERT_BAD_CERTIFICATE, "no key in the certificate chain is pinned");
 }
 
+/* "not allowed: a certificate of 'CN=x' for 'dns:a' matches none of allow_peer" */
+static int check_allowed(
+	const struct tls_context *context, const struct chain *chain, const struct why *why)
+{
+	const struct x509 *x509 = &chain->link[0].x509;
+	char names[96];
+	char *subject;
+
+	if (context->allow_peer.count == 0 ||
+		(chain->count > 0 && allow_matches(&context->allow_peer, &chain->link[0])))
+		return 0;
+	if (chain->count == 0)
+		return why_say(why, ALERT_BAD_CERTIFICATE, "certificate cannot be parsed");
+	list_names(x509, names, sizeof names);
+	subject = x509_name_text(x509->subject);
+	why_say(why, 0, "not allowed: a certificate of '%.100s'%s%s%s matches none of allow_peer",
+		subject != NULL ? subject : "", names[0] != '\0' ? " for '" : "", names,
+		names[0] != '\0' ? "'" : "");
+	free(subject);
+	return ALERT_ACCESS_DENIED;
+}
+
 const char *judge_good(const struct tls_context *context)
 {
 	if (context->role == TLS_SERVER || context->verify == POLICY_VERIFY_FULL)
@@ -129,5 +153,7 @@ int judge_peer(const struct tls_context *context, const struct evidence *evidenc
 		alert = check_name(&chain->link[0].x509, evidence->name, why);
 	if (alert == 0)
 		alert = check_pins(context, chain, why);
+	if (alert == 0)
+		alert = check_allowed(context, chain, why);
 	return alert == 0 ? why_say(why, 0, "%s", judge_good(context)) : alert;
 }

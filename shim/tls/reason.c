@@ -101,6 +101,8 @@ int reason_find(struct tls_handshake *handshake, int error)
 	/* A warning that the peer did not end with is none of the reasons. */
 	if (error == FATAL_ERROR || error == ZERO_RETURN || history.last_rx.level == alert_fatal)
 		result->alert_received = history.last_rx.code;
+	if (handshake->rejected && handshake->alert == ALERT_ACCESS_DENIED)
+		return why_say(&why, -EKEYREJECTED, "the peer is %s", result->verify);
 	if (handshake->rejected)
 		return why_say(&why, -EKEYREJECTED, "the peer's certificate is not trusted: %s",
 			result->verify);

@@ -84,6 +84,7 @@ class Pki:
 
     def __init__(self, base):
         main, other = Authority(base, "ca"), Authority(base, "other-ca")
+        self.main = main
         self.ca = main.ca
         self.other_ca = other.ca
         self.good = main.issue("good", "localhost", GOOD_NAMES)

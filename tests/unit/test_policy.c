@@ -66,7 +66,6 @@ static const struct {
 		"not supported by this build" },
 	{ OUT "crl = a.pem\n", 4, "crl", "not supported by this build" },
 	{ OUT "password_file = a.pem\n", 4, "password_file", "not supported by this build" },
-	{ OUT "allow_peer = dns:x\n", 4, "allow_peer", "not supported by this build" },
 	{ OUT "ticket_keys = a.pem\n", 4, "ticket_keys", "not supported by this build" },
 	{ OUT "ocsp_staple = a.pem\n", 4, "ocsp_staple", "not supported by this build" },
 	{ OUT "must_staple = yes\n", 4, "must_staple", "not supported by this build" },

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The keys that say which peers are trusted: what is refused, and what is made of what is not. */
+#include "policy_fixture.h"
+
+#define R "[rule \"r\"]\n"
+#define OUT R "action = tls\ndirection = outbound\n"
+#define IN R "action = tls\ndirection = inbound\ncert = a.pem\n"
+#define DIGEST "00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff"
+
+static const struct {
+	const char *text;
+	unsigned line;
+	const char *key, *part;
+} refused[] = {
+	{ OUT "allow_peer = example.com\n", 4, "allow_peer",
+		"allowed: patterns that begin with dns:, uri:, ip:, email:, cn: or sha256:" },
+	{ OUT "allow_peer = DNS:example.com\n", 4, "allow_peer", "patterns that begin with" },
+	{ OUT "allow_peer = dns:a, b\n", 4, "allow_peer", "found 'b'" },
+	{ OUT "allow_peer = dns:\n", 4, "allow_peer", "something to match" },
+	{ OUT "allow_peer = dns:*\n", 4, "allow_peer", "allowed: a host name" },
+	{ OUT "allow_peer = dns:a.*.b\n", 4, "allow_peer", "allowed: a host name" },
+	{ OUT "allow_peer = dns:w*.b\n", 4, "allow_peer", "allowed: a host name" },
+	{ OUT "allow_peer = dns:10.0.0.1/8\n", 4, "allow_peer", "allowed: a host name" },
+	{ OUT "allow_peer = uri:example\n", 4, "allow_peer", "a whole URI" },
+	{ OUT "allow_peer = uri:*\n", 4, "allow_peer", "a whole URI" },
+	{ OUT "allow_peer = uri:spiffe://*/web\n", 4, "allow_peer", "'*' only in the path" },
+	{ OUT "allow_peer = uri:spiffe://a*\n", 4, "allow_peer", "'*' only in the path" },
+	{ OUT "allow_peer = uri:*://a/b\n", 4, "allow_peer", "'*' only in the path" },
+	{ OUT "allow_peer = ip:10.0.0\n", 4, "allow_peer", "IPv4 and IPv6 addresses" },
+	{ OUT "allow_peer = ip:10.0.0.1/8\n", 4, "allow_peer", "the network is 10.0.0.0/8" },
+	{ OUT "allow_peer = ip:localhost\n", 4, "allow_peer", "IPv4 and IPv6 addresses" },
+	{ OUT "allow_peer = email:example.com\n", 4, "allow_peer", "an address, or *@" },
+	{ OUT "allow_peer = email:a*@example.com\n", 4, "allow_peer", "an address, or *@" },
+	{ OUT "allow_peer = email:a@\n", 4, "allow_peer", "an address, or *@" },
+	{ OUT "allow_peer = sha256:00\n", 4, "allow_peer", "64 hexadecimal digits" },
+	{ OUT "allow_peer = sha256:" DIGEST "0\n", 4, "allow_peer", "64 hexadecimal digits" },
+	{ OUT "allow_peer = sha256:g" DIGEST "\n", 4, "allow_peer", "64 hexadecimal digits" },
+	{ OUT "allow_peer = spki:" DIGEST "\n", 4, "allow_peer", "patterns that begin with" },
+	{ OUT "verify = none\nallow_peer = dns:a\n", 5, "allow_peer", "needs verify = full" },
+	{ IN "allow_peer = dns:a\n", 5, "allow_peer", "needs client_auth = required" },
+	{ "[profile \"p\"]\nallow_peer = dns:a\n" IN "profile = p\n", 2, "allow_peer",
+		"needs client_auth = required" },
+};
+
+START_TEST(refuses)
+{
+	struct policy_errors errors;
+	struct policy *policy = NULL;
+	const struct policy_error *first;
+
+	put("p.conf", refused[_i].text);
+	ck_assert_int_eq(policy_load(in_dir("p.conf"), &policy, &errors), -EINVAL);
+	ck_assert_uint_eq(errors.count, 1);
+	first = &errors.items[0];
+	ck_assert_msg(first->line == refused[_i].line && first->key != NULL &&
+			      strcmp(first->key, refused[_i].key) == 0 &&
+			      strstr(first->message, refused[_i].part) != NULL,
+		"%u: %s: %s", first->line, first->key, first->message);
+	policy_errors_clear(&errors);
+}
+END_TEST
+
+static void add_row(const char *key, const char *value, void *arg)
+{
+	char *text = arg;
+
+	sprintf(text + strlen(text), "%s=%s\n", key, value);
+}
+
+static const struct {
+	const char *text, *want;
+} taken[] = {
+	{ OUT "allow_peer = dns:*.Example.COM., dns:a\n", "allow_peer=dns:*.example.com, dns:a\n" },
+	{ OUT "allow_peer = uri:spiffe://Example.org/ns/*/sa/web\n",
+		"allow_peer=uri:spiffe://Example.org/ns/*/sa/web\n" },
+	{ OUT "allow_peer = ip:10.0.0.0/8, ip:::1, ip:::ffff:1.2.3.4\n",
+		"allow_peer=ip:10.0.0.0/8, ip:::1, ip:1.2.3.4\n" },
+	{ OUT "allow_peer = email:*@Example.com, email:Me@Example.com\n",
+		"allow_peer=email:*@example.com, email:Me@example.com\n" },
+	{ OUT "allow_peer = cn:client one\n", "allow_peer=cn:client one\n" },
+	{ OUT "verify = none\nallow_peer = sha256:" DIGEST "\n",
+		"allow_peer=sha256:"
+		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n" },
+	{ OUT "allow_peer = "
+	      "sha256:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99"
+	      ":aa:bb:cc:dd:ee:ff\n",
+		"allow_peer=sha256:"
+		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n" },
+	{ IN "ca = a.pem\nclient_auth = optional\nallow_peer = dns:a\n", "allow_peer=dns:a\n" },
+};
+
+START_TEST(takes)
+{
+	struct policy *policy = load_text(taken[_i].text);
+	char text[4096] = "";
+
+	policy_settings_each(&policy->rules[0], add_row, text);
+	ck_assert_msg(strstr(text, taken[_i].want) != NULL, "%s", text);
+	policy_free(policy);
+}
+END_TEST
+
+int main(void)
+{
+	TCase *tcase = case_new("policy_trust");
+
+	tcase_add_loop_test(tcase, refuses, 0, ROWS(refused));
+	tcase_add_loop_test(tcase, takes, 0, ROWS(taken));
+	return run_case(tcase);
+}
