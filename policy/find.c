@@ -38,9 +38,9 @@ static int try_path(const char *dir, const char *below, const char *name, char *
 	return -ENOENT;
 }
 
-static int find_name(const char *name, char **out)
+static int find_name(const char *name, const struct policy_places *places, char **out)
 {
-	const char *config = secure_getenv("XDG_CONFIG_HOME"), *home = secure_getenv("HOME");
+	const char *config = places->config_home, *home = places->home;
 	int r = -ENOENT;
 
 	/* The XDG base directory specification: a relative path is to be ignored. */
@@ -53,15 +53,14 @@ static int find_name(const char *name, char **out)
 	return r;
 }
 
-/* Who writes web.conf means a file, not web.conf.conf. */
-static bool is_path(const char *setting)
+bool policy_is_path(const char *setting)
 {
 	size_t len = strlen(setting);
 
 	return strchr(setting, '/') != NULL || (len > 5 && strcmp(setting + len - 5, ".conf") == 0);
 }
 
-int policy_find(const char *setting, char **out)
+int policy_find(const char *setting, const struct policy_places *places, char **out)
 {
 	*out = NULL;
 	if (setting == NULL && !is_there(policy_locked_path()))
@@ -70,8 +69,8 @@ int policy_find(const char *setting, char **out)
 		setting = policy_locked_path();
 	if (setting[0] == '\0')
 		return -ENOENT;
-	if (!is_path(setting))
-		return find_name(setting, out);
+	if (!policy_is_path(setting))
+		return find_name(setting, places, out);
 	*out = strdup(setting);
 	return *out != NULL ? 0 : -ENOMEM;
 }

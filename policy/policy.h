@@ -157,6 +157,13 @@ int policy_load(const char *path, struct policy **out, struct policy_errors *err
 void policy_free(struct policy *policy);
 void policy_errors_clear(struct policy_errors *errors);
 
+/* Where a user's own files are, as the environment says; NULL: not set. Relative paths are ignored
+ * (XDG base directory specification). */
+struct policy_places {
+	const char *config_home; /* XDG_CONFIG_HOME */
+	const char *home;        /* HOME */
+};
+
 /*
  * Where the policy is: SEAMTLS_POLICY's value `setting` (a path, or a bare NAME looked up as
  * DESIGN 2.1 says), or NULL for the environment's default. 0 and *out (malloc'ed; NULL: the
@@ -164,7 +171,11 @@ void policy_errors_clear(struct policy_errors *errors);
  * policy_load() says what is wrong with it. -ENOMEM. /etc/seamtls/policy.conf with `locked = yes`
  * wins over `setting`: the caller checks global.locked after policy_load() of policy_locked_path().
  */
-int policy_find(const char *setting, char **out);
+int policy_find(const char *setting, const struct policy_places *places, char **out);
+
+/* Whether SEAMTLS_POLICY's value is a path, and not a NAME. Who writes web.conf means a file, not
+ * web.conf.conf. */
+bool policy_is_path(const char *setting);
 
 /* The system's policy file, whether it is there or not. */
 const char *policy_locked_path(void);

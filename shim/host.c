@@ -93,11 +93,19 @@ static int load_locked(void)
 	return 0;
 }
 
+static int find_chosen(const char *setting, char **path)
+{
+	const struct policy_places places = { variable_get("XDG_CONFIG_HOME"),
+		variable_get("HOME") };
+
+	return policy_find(setting, &places, path);
+}
+
 static int load_chosen(void)
 {
 	const char *setting = variable_get("SEAMTLS_POLICY");
 	char *path = NULL;
-	int r = policy_find(setting, &path);
+	int r = find_chosen(setting, &path);
 
 	if (r < 0)
 		snprintf(refusal, sizeof(refusal), "no policy '%s' is found",
@@ -143,7 +151,8 @@ static bool choose_audit_dir(char *dir, size_t len)
 	if (setting == NULL && policy != NULL)
 		setting = policy->global.audit_dir;
 	if (setting == NULL)
-		return audit_default_dir(dir, len) == 0;
+		return audit_default_dir(
+			       variable_get("XDG_STATE_HOME"), variable_get("HOME"), dir, len) == 0;
 	return (size_t)snprintf(dir, len, "%s", setting) < len;
 }
 
@@ -227,7 +236,7 @@ void host_begin(void)
 	char why[STRICT_WHY_LEN], *path = NULL;
 	int saved = errno;
 
-	if (!mentioned && setting != NULL && policy_find(setting, &path) == 0)
+	if (!mentioned && setting != NULL && find_chosen(setting, &path) == 0)
 		mentioned = strict_is_mentioned(path);
 	free(path);
 	/* A policy that does not load cannot say what it would have said. */

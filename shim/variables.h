@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Our own variables as they were when the process started: programs overwrite the memory of their
- * environment (to show another title), or empty it, before their first socket makes us ask.
+ * Our own variables, and those that say where a user's files are, as they were when the process
+ * started: programs overwrite the memory of their environment (to show another title), or empty it,
+ * before their first socket makes us ask.
  */
 #ifndef SEAMTLS_VARIABLES_H
 #define SEAMTLS_VARIABLES_H

@@ -224,7 +224,8 @@ int cmd_log(int argc, char **argv)
 	if (setting != NULL && setting[0] != '\0' && strcmp(setting, "none") != 0)
 		r = snprintf(dir, sizeof dir, "%s", setting) < (int)sizeof dir ? 0 : -ENAMETOOLONG;
 	else
-		r = audit_default_dir(dir, sizeof dir);
+		r = audit_default_dir(
+			secure_getenv("XDG_STATE_HOME"), secure_getenv("HOME"), dir, sizeof dir);
 	if (r < 0)
 		return fail(r, "cannot tell where the audit directory is");
 	request.places = usual;

@@ -7,10 +7,12 @@
 
 int load_find(const char *setting, char **path)
 {
+	const struct policy_places places = { secure_getenv("XDG_CONFIG_HOME"),
+		secure_getenv("HOME") };
 	int r;
 
 	*path = NULL;
-	r = policy_find(setting, path);
+	r = policy_find(setting, &places, path);
 	if (r == -ENOENT && setting != NULL)
 		return fail(0,
 			"there is no policy '%s' in $XDG_CONFIG_HOME/seamtls or /etc/seamtls%s%s",

@@ -252,16 +252,16 @@ int audit_writer_open(const char *dir, char *why, size_t why_len)
 	return r;
 }
 
-int audit_default_dir(char *buf, size_t len)
+int audit_default_dir(const char *state_home, const char *home, char *buf, size_t len)
 {
 	const char *base = "/var/log", *rest = "/seamtls";
 	int n;
 
 	if (geteuid() != 0) {
-		base = secure_getenv("XDG_STATE_HOME");
+		base = state_home;
 		/* The XDG specification has relative paths ignored. */
 		if (base == NULL || base[0] != '/') {
-			base = secure_getenv("HOME");
+			base = home;
 			rest = "/.local/state/seamtls";
 		}
 		if (base == NULL || base[0] != '/')

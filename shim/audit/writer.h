@@ -30,7 +30,7 @@ int audit_writer_flush(void);
 
 /* The default directory: /var/log/seamtls for root, else $XDG_STATE_HOME/seamtls, else
  * $HOME/.local/state/seamtls. 0; -ENOENT: no home; -ENAMETOOLONG. */
-int audit_default_dir(char *buf, size_t len);
+int audit_default_dir(const char *state_home, const char *home, char *buf, size_t len);
 
 /* Whether `fd` is the writer's own: close, dup2 and close_range of the host program must leave it
  * alone. */

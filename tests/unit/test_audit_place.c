@@ -301,14 +301,6 @@ static const struct {
 	{ NOBODY, "/x", NULL, NULL, 10, -ENAMETOOLONG },
 };
 
-static void set_or_not(const char *name, const char *value)
-{
-	if (value != NULL)
-		setenv(name, value, 1);
-	else
-		unsetenv(name);
-}
-
 START_TEST(the_default_place_is_as_documented)
 {
 	char got[100];
@@ -317,9 +309,9 @@ START_TEST(the_default_place_is_as_documented)
 
 	if (saved != place_case[_i].uid && seteuid(place_case[_i].uid) < 0)
 		return;
-	set_or_not("XDG_STATE_HOME", place_case[_i].state_home);
-	set_or_not("HOME", place_case[_i].home);
-	ck_assert_int_eq(audit_default_dir(got, place_case[_i].len), place_case[_i].result);
+	ck_assert_int_eq(audit_default_dir(place_case[_i].state_home, place_case[_i].home, got,
+				 place_case[_i].len),
+		place_case[_i].result);
 	if (place_case[_i].want != NULL)
 		ck_assert_str_eq(got, place_case[_i].want);
 	ck_assert_int_eq(seteuid(saved), 0);

@@ -183,32 +183,29 @@ END_TEST
 
 START_TEST(finds_policies)
 {
-	char config[4096];
+	struct policy_places places = { .config_home = dir };
 	char *path;
 
-	snprintf(config, sizeof config, "%s", dir);
-	ck_assert_int_eq(setenv("XDG_CONFIG_HOME", config, 1), 0);
 	ck_assert_int_eq(mkdir(in_dir("seamtls"), 0700), 0);
 	put("seamtls/here.conf", "");
-	ck_assert_int_eq(policy_find("here", &path), 0);
+	ck_assert_int_eq(policy_find("here", &places, &path), 0);
 	ck_assert_str_eq(path, in_dir("seamtls/here.conf"));
 	free(path);
-	ck_assert_int_eq(policy_find("not-here", &path), -ENOENT);
-	ck_assert_int_eq(policy_find("", &path), -ENOENT);
+	ck_assert_int_eq(policy_find("not-here", &places, &path), -ENOENT);
+	ck_assert_int_eq(policy_find("", &places, &path), -ENOENT);
 	ck_assert_ptr_null(path);
-	ck_assert_int_eq(policy_find("./x/y", &path), 0);
+	ck_assert_int_eq(policy_find("./x/y", &places, &path), 0);
 	ck_assert_str_eq(path, "./x/y");
 	free(path);
-	ck_assert_int_eq(policy_find("x.conf", &path), 0);
+	ck_assert_int_eq(policy_find("x.conf", &places, &path), 0);
 	ck_assert_str_eq(path, "x.conf");
 	free(path);
-	ck_assert_int_eq(setenv("XDG_CONFIG_HOME", "relative", 1), 0);
-	ck_assert_int_eq(setenv("HOME", config, 1), 0);
-	ck_assert_int_eq(policy_find("here", &path), -ENOENT);
-	ck_assert_int_eq(unsetenv("XDG_CONFIG_HOME"), 0);
+	places = (struct policy_places){ "relative", dir };
+	ck_assert_int_eq(policy_find("here", &places, &path), -ENOENT);
+	places.config_home = NULL;
 	ck_assert_int_eq(mkdir(in_dir(".config"), 0700), 0);
 	ck_assert_int_eq(symlink("../seamtls", in_dir(".config/seamtls")), 0);
-	ck_assert_int_eq(policy_find("here", &path), 0);
+	ck_assert_int_eq(policy_find("here", &places, &path), 0);
 	ck_assert_str_eq(path, in_dir(".config/seamtls/here.conf"));
 	free(path);
 }
