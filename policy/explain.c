@@ -170,10 +170,13 @@ static bool is_relaxed(const struct policy_rule *rule, const struct policy_key *
 {
 	struct key_values values;
 
-	if (rule->action != POLICY_TLS || !is_setting(rule, key) || key->choices == NULL ||
-		key->parse != parse_choice)
+	if (rule->action != POLICY_TLS || !is_setting(rule, key))
 		return false;
 	rule_values(rule, &values);
+	if (key->relaxes)
+		return *(char *const *)key_field(key, &values) != NULL;
+	if (key->choices == NULL || key->parse != parse_choice)
+		return false;
 	for (const struct policy_choice *choice = key->choices; choice->name != NULL; choice++)
 		if (choice->value == *(const unsigned *)key_field(key, &values))
 			return (choice->flags & CHOICE_RELAXES) != 0;

@@ -262,7 +262,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "ocsp_staple", .where = KEY_TLS },
 	{ .name = "must_staple", .where = KEY_TLS },
 	{ .name = "plane", .where = KEY_TLS, .parse = parse_choice, .choices = choices_plane },
-	{ .name = "keylog", .where = KEY_TLS },
+	{ .name = "keylog", .where = KEY_TLS, .parse = parse_path, .allowed = "a file", .relaxes = true, .print = print_string, FIELD(tls.keylog) },
 };
 /* clang-format on */
 const size_t policy_key_count = sizeof(policy_keys) / sizeof(policy_keys[0]);

@@ -45,6 +45,7 @@ struct policy_key {
 	const struct policy_choice *choices; /* if it has any */
 	const char *allowed;                 /* if it has no choices */
 	bool repeats;                        /* may be given more than once in a section */
+	bool relaxes;                        /* any value gives up what the default protects */
 	size_t offset, size;                 /* in struct key_values; size 0: nothing is kept */
 	void (*print)(const struct policy_key *key, const void *field,
 		struct text *out); /* as in a file; nothing: unset */

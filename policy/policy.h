@@ -72,6 +72,7 @@ struct tls_settings {
 	enum policy_program_tls if_program_tls;
 	enum policy_handshake_at handshake_at;
 	enum policy_starttls starttls;
+	char *keylog; /* NULL: none */
 };
 
 /* A rule after loading. The conditions are private to the policy. */

@@ -26,7 +26,7 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* What it means to relax a setting, for those who did not write the policy. */
+/* What it means to relax a setting, for those who did not write the policy. No value: any. */
 static const struct {
 	const char *key, *value, *meaning;
 } relaxed[] = {
@@ -35,6 +35,7 @@ static const struct {
 	{ "verify", "chain", "any host with a certificate of these authorities is accepted" },
 	{ "truncation", "accept", "whoever is on the way can cut connections short unnoticed" },
 	{ "accept", "both", "clients may go on without TLS" },
+	{ "keylog", NULL, "whoever can read this file can read the connections" },
 };
 
 static void print_error(const struct policy_error *error)
@@ -62,7 +63,8 @@ __attribute__((format(printf, 2, 3))) static void warn_rule(
 static void warn_relaxed(const char *key, const char *value, void *arg)
 {
 	for (size_t i = 0; i < sizeof relaxed / sizeof relaxed[0]; i++)
-		if (strcmp(relaxed[i].key, key) == 0 && strcmp(relaxed[i].value, value) == 0)
+		if (strcmp(relaxed[i].key, key) == 0 &&
+			(relaxed[i].value == NULL || strcmp(relaxed[i].value, value) == 0))
 			warn_rule(arg, "has %s = %s: %s", key, value, relaxed[i].meaning);
 }
 

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,8 +88,26 @@ void report_verify(struct conn *conn, const char *verify)
 	*(char *)mempcpy(to, verify, strnlen(verify, TLS_VERIFY_MAX - 1)) = '\0';
 }
 
+/* What is worth a reason although nothing went wrong. */
+static const char *remark(
+	const struct conn *conn, const struct tls_result *result, char *buf, size_t len)
+{
+	const char *keylog = conn->rule->tls.keylog;
+
+	if (keylog == NULL)
+		return NULL;
+	if (result->keylog_error < 0)
+		snprintf(buf, len, "warning: the keys could not be written to the keylog '%s': %s",
+			keylog, strerrordesc_np(-result->keylog_error));
+	else
+		snprintf(buf, len, "warning: the keys of this connection are in the keylog '%s'",
+			keylog);
+	return buf;
+}
+
 void report_open(struct conn *conn, const struct tls_result *result)
 {
+	char words[PATH_MAX + 128];
 	struct audit_event event;
 
 	audit_event_init(&event, AUDIT_OPEN);
@@ -100,6 +119,7 @@ void report_open(struct conn *conn, const struct tls_result *result)
 	if (event.verify != NULL)
 		report_verify(conn, event.verify);
 	event.resumed = result->resumed;
+	event.reason = remark(conn, result, words, sizeof(words));
 	event.plane = conn->relayed ? "relay" : "user";
 	event.handshake_us = sys_monotonic_us() - conn->started_us;
 	notice_debug(1, "open: %s -> %s, rule '%s', %s %s", conn->local, conn->remote,

@@ -4,6 +4,7 @@
 #include "tls/context.h"
 #include "tls/context_private.h"
 #include "tls/handshake_private.h"
+#include "tls/keylog.h"
 #include "tls/suite.h"
 #include "tls/verify.h"
 #include <errno.h>
@@ -159,6 +160,15 @@ static int settings_copy(
 		return -ENOMEM;
 	if (context_list_copy(&context->allow_peer, &settings->allow_peer) < 0)
 		return -ENOMEM;
+	if (settings->keylog != NULL) {
+		int r = keylog_check(settings->keylog, why);
+
+		if (r < 0)
+			return r;
+		context->keylog = strdup(settings->keylog);
+		if (context->keylog == NULL)
+			return -ENOMEM;
+	}
 	if (settings->pin.count > 0) {
 		context->pins = calloc(settings->pin.count, sizeof *context->pins);
 		if (context->pins == NULL)
@@ -266,6 +276,7 @@ void tls_context_free(struct tls_context *context)
 	anchors_clear(&context->anchors);
 	free(context->pins);
 	free(context->server_name);
+	free(context->keylog);
 	free(context);
 }
 

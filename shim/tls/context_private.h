@@ -24,6 +24,7 @@ struct tls_context {
 	uint8_t (*pins)[POLICY_SPKI_LEN];
 	char *server_name;
 	struct policy_list allow_peer;
+	char *keylog; /* NULL: none */
 	int groups[CONTEXT_GROUPS_MAX]; /* wolfSSL's numbers */
 	int group_count;
 	size_t alpn_count;

@@ -8,6 +8,7 @@
 #include "tls/handshake.h"
 #include "tls/handshake_private.h"
 #include "tls/judge.h"
+#include "tls/keylog.h"
 #include "tls/name.h"
 #include "tls/peer.h"
 #include "tls/suite.h"
@@ -57,6 +58,7 @@ static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int len,
 	to = &handshake->secrets[id - FIRST_SECRET_ID];
 	memcpy(to->bytes, secret, (size_t)len);
 	to->len = (size_t)len;
+	keylog_secret(handshake, id - FIRST_SECRET_ID, secret, (size_t)len);
 	return 0;
 }
 
@@ -200,6 +202,7 @@ int tls_handshake_new(struct tls_context *context, const char *name,
 	wolfSSL_SetIOWriteCtx(handshake->ssl, handshake);
 	wolfSSL_SetCertCbCtx(handshake->ssl, handshake);
 	wolfSSL_set_tls13_secret_cb(handshake->ssl, on_secret, handshake);
+	keylog_begin(handshake);
 	r = context->role == TLS_CLIENT ? set_client(handshake, name) : set_server(handshake);
 	if (r == -ENOMEM) {
 		tls_handshake_free(handshake);

@@ -56,6 +56,7 @@ struct tls_result {
 	bool by_peer;                /* failure: the other side gave up */
 	int alert_sent;              /* RFC 8446 6: description; -1 none */
 	int alert_received;
+	int keylog_error; /* the keys are to be logged, and could not be: -errno */
 };
 
 /*

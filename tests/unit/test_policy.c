@@ -69,7 +69,6 @@ static const struct {
 	{ OUT "ticket_keys = a.pem\n", 4, "ticket_keys", "not supported by this build" },
 	{ OUT "ocsp_staple = a.pem\n", 4, "ocsp_staple", "not supported by this build" },
 	{ OUT "must_staple = yes\n", 4, "must_staple", "not supported by this build" },
-	{ OUT "keylog = x\n", 4, "keylog", "not supported by this build" },
 	{ OUT "plane = kernel\n", 4, "plane", "'kernel' is not supported by this build" },
 	{ OUT "plane = relay\n", 4, "plane", "found 'relay', allowed: auto, user" },
 	{ OUT "start = program\n", 4, "start", "not supported by this build" },
