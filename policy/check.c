@@ -69,6 +69,10 @@ void check_settings(struct loader *loader, const struct section *section)
 	if (!list_serves(&tls->ciphers, choices_cipher, tls))
 		load_error(loader, key_origin(section, "ciphers"), "ciphers",
 			"none of them is of TLS %s, and no other version is allowed", version);
+	if (!list_serves(&tls->signature_algorithms, choices_signature, tls))
+		load_error(loader, key_origin(section, "signature_algorithms"),
+			"signature_algorithms",
+			"none of them is of TLS %s, and no other version is allowed", version);
 	if (!list_serves(&tls->groups, choices_group, tls))
 		load_error(loader, key_origin(section, "groups"), "groups",
 			"none of them is of TLS %s, and no other version is allowed", version);

@@ -132,6 +132,20 @@ const struct policy_choice choices_group[] = {
 	{ NULL, 0, 0 },
 };
 
+const struct policy_choice choices_signature[] = {
+	{ "ecdsa_secp256r1_sha256", 0x0403, CHOICE_TLS12 | CHOICE_TLS13 },
+	{ "ecdsa_secp384r1_sha384", 0x0503, CHOICE_TLS12 | CHOICE_TLS13 },
+	{ "ecdsa_secp521r1_sha512", 0x0603, CHOICE_TLS12 | CHOICE_TLS13 },
+	{ "ed25519", 0x0807, CHOICE_TLS12 | CHOICE_TLS13 },
+	{ "rsa_pss_rsae_sha256", 0x0804, CHOICE_TLS12 | CHOICE_TLS13 },
+	{ "rsa_pss_rsae_sha384", 0x0805, CHOICE_TLS12 | CHOICE_TLS13 },
+	{ "rsa_pss_rsae_sha512", 0x0806, CHOICE_TLS12 | CHOICE_TLS13 },
+	{ "rsa_pkcs1_sha256", 0x0401, CHOICE_TLS12 },
+	{ "rsa_pkcs1_sha384", 0x0501, CHOICE_TLS12 },
+	{ "rsa_pkcs1_sha512", 0x0601, CHOICE_TLS12 },
+	{ NULL, 0, 0 },
+};
+
 static void print_choice(const struct policy_key *key, const void *field, struct text *out)
 {
 	text_add(out, "%s", choice_name(key->choices, *(const unsigned *)field));
@@ -237,7 +251,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "max_version", .where = KEY_TLS, .parse = parse_choice, .choices = choices_version, .print = print_choice, FIELD(tls.max_version) },
 	{ .name = "ciphers", .where = KEY_TLS, .parse = parse_choice_list, .choices = choices_cipher, .print = print_list, FIELD(tls.ciphers) },
 	{ .name = "groups", .where = KEY_TLS, .parse = parse_choice_list, .choices = choices_group, .print = print_list, FIELD(tls.groups) },
-	{ .name = "signature_algorithms", .where = KEY_TLS },
+	{ .name = "signature_algorithms", .where = KEY_TLS, .parse = parse_choice_list, .choices = choices_signature, .print = print_list, FIELD(tls.signature_algorithms) },
 	{ .name = "ca", .where = KEY_TLS, .parse = parse_ca, .allowed = "system, PEM files, directories", .print = print_list, FIELD(tls.ca) },
 	{ .name = "crl", .where = KEY_TLS },
 	{ .name = "pin", .where = KEY_TLS, .parse = parse_pins, .allowed = "sha256/BASE64", .print = print_pins, FIELD(tls.pin) },

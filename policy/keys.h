@@ -81,7 +81,7 @@ const struct policy_choice *choice_find(const struct policy_choice *choices, con
 const char *choice_name(const struct policy_choice *choices, unsigned value);
 
 extern const struct policy_choice choices_action[], choices_direction[], choices_cipher[],
-	choices_group[];
+	choices_group[], choices_signature[];
 
 /* What a profile that sets nothing means. */
 void key_values_default(struct key_values *values);

@@ -53,6 +53,7 @@ struct tls_settings {
 		ciphers; /* IANA names, in order of preference; empty: the library's default */
 	struct policy_list
 		groups; /* IANA names (x25519, secp256r1, X25519MLKEM768 ...), canonical spelling */
+	struct policy_list signature_algorithms; /* IANA names; empty: the library's default */
 	struct policy_list ca;   /* "system", or absolute paths of PEM files or directories */
 	struct policy_list cert; /* absolute paths, PEM */
 	struct policy_list

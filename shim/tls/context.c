@@ -15,8 +15,12 @@
 #include <time.h>
 
 #define CIPHER_LIST_MAX 512
-#define ALPN_NAME_MAX 255 /* RFC 7301 3.1 */
+#define SIGNATURE_LIST_MAX 256 /* all that there are */
+#define ALPN_NAME_MAX 255      /* RFC 7301 3.1 */
 #define ALPN_COUNT_MAX 32
+
+/* Declared by a wolfSSL with OPENSSL_EXTRA only; see subprojects/packagefiles. */
+int wolfSSL_CTX_set1_sigalgs_list(WOLFSSL_CTX *ctx, const char *list);
 
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
 static int init_result;
@@ -82,6 +86,7 @@ static int ciphers_set(struct tls_context *context, const struct tls_settings *s
 			strstr(list, suite->wolfssl) != NULL)
 			continue;
 		list_add(list, suite->wolfssl);
+		context->suites |= 1u << (suite - tls_suite_at(0));
 	}
 	if (wolfSSL_CTX_set_cipher_list(context->ctx, list) != WOLFSSL_SUCCESS)
 		return why_say(why, -EINVAL, "the TLS library refuses the ciphers %s", list);
@@ -125,6 +130,34 @@ void context_list_clear(struct policy_list *list)
 	for (size_t i = 0; i < list->count; i++)
 		free(list->items[i]);
 	free(list->items);
+}
+
+/* wolfSSL's own list is what the keys that it knows can sign, without SHA-1. */
+static int signatures_set(
+	struct tls_context *context, const struct policy_list *names, const struct why *why)
+{
+	char list[SIGNATURE_LIST_MAX] = "";
+
+	context->signatures = names->count > 0 ? 0 : UINT32_MAX;
+	for (size_t i = 0; i < names->count; i++) {
+		const struct tls_signature *signature = tls_signature_by_name(names->items[i]);
+		uint32_t bit;
+
+		if (signature == NULL)
+			return why_say(why, -EINVAL,
+				"the signature algorithm '%s' is unknown or not supported",
+				names->items[i]);
+		bit = 1u << (signature - tls_signature_at(0));
+		if ((context->signatures & bit) != 0)
+			continue;
+		context->signatures |= bit;
+		list_add(list, signature->wolfssl);
+	}
+	if (names->count > 0 &&
+		wolfSSL_CTX_set1_sigalgs_list(context->ctx, list) != WOLFSSL_SUCCESS)
+		return why_say(
+			why, -EINVAL, "the TLS library refuses the signature algorithms %s", list);
+	return 0;
 }
 
 static int alpn_copy(
@@ -214,14 +247,15 @@ static int options_set(struct tls_context *context, bool tls12, bool tls13, cons
 	return ok ? 0 : why_say(why, -EINVAL, "the TLS library refuses its settings");
 }
 
-static int context_fill(
-	struct tls_context *context, const struct tls_settings *settings, const struct why *why)
+static int context_fill(struct tls_context *context, const struct tls_settings *settings,
+	size_t index, const struct why *why)
 {
 	bool tls12 = false, tls13 = false;
 	int r = versions_find(settings, &tls12, &tls13, why);
 
 	if (r < 0)
 		return r;
+	context->tls13 = tls13;
 	context->ctx = wolfSSL_CTX_new(method_new(context->role, tls12, tls13));
 	if (context->ctx == NULL)
 		return -ENOMEM;
@@ -229,20 +263,35 @@ static int context_fill(
 	if (r == 0)
 		r = settings_copy(context, settings, why);
 	if (r == 0)
-		r = identity_load(context, settings, why);
+		r = identity_load(context, settings, index, why);
 	if (r == 0)
 		r = ciphers_set(context, settings, tls12, tls13, why);
 	if (r == 0)
 		r = groups_set(context, &settings->groups, why);
+	if (r == 0)
+		r = signatures_set(context, &settings->signature_algorithms, why);
 	return r == 0 ? trust_set(context, settings, why) : r;
+}
+
+static int context_new(const struct tls_settings *settings, enum tls_role role, size_t index,
+	struct tls_context **out, const struct why *why)
+{
+	struct tls_context *context = calloc(1, sizeof *context);
+
+	if (context == NULL)
+		return -ENOMEM;
+	context->role = role;
+	*out = context;
+	return context_fill(context, settings, index, why);
 }
 
 int tls_context_new(const struct tls_settings *settings, enum tls_role role,
 	struct tls_context **out, char *why_buf, size_t why_len)
 {
 	struct why why = { why_buf, why_len };
-	struct tls_context *context;
-	int r;
+	struct tls_context *first = NULL, **last = &first;
+	size_t count = identity_count(settings, role);
+	int r = 0;
 
 	*out = NULL;
 	why_say(&why, 0, "%s", why_errno(-ENOMEM));
@@ -250,44 +299,51 @@ int tls_context_new(const struct tls_settings *settings, enum tls_role role,
 	if (init_result != WOLFSSL_SUCCESS)
 		return why_say(&why, -EIO, "the TLS library cannot be initialised: %s",
 			wolfSSL_ERR_reason_error_string((unsigned long)init_result));
-	context = calloc(1, sizeof *context);
-	if (context == NULL)
-		return -ENOMEM;
-	context->role = role;
-	r = context_fill(context, settings, &why);
+	for (size_t i = 0; i < count && r == 0; i++) {
+		r = context_new(settings, role, i, last, &why);
+		if (*last != NULL)
+			last = &(*last)->next;
+	}
 	if (r < 0) {
-		tls_context_free(context);
+		tls_context_free(first);
 		return r;
 	}
-	*out = context;
+	*out = first;
 	return 0;
 }
 
 void tls_context_free(struct tls_context *context)
 {
-	if (context == NULL)
-		return;
-	if (context->ctx != NULL)
-		wolfSSL_CTX_free(context->ctx);
-	for (size_t i = 0; i < context->alpn_count; i++)
-		free(context->alpn[i]);
-	free(context->alpn);
-	context_list_clear(&context->allow_peer);
-	anchors_clear(&context->anchors);
-	free(context->pins);
-	free(context->server_name);
-	free(context->keylog);
-	free(context);
+	while (context != NULL) {
+		struct tls_context *next = context->next;
+
+		if (context->ctx != NULL)
+			wolfSSL_CTX_free(context->ctx);
+		for (size_t i = 0; i < context->alpn_count; i++)
+			free(context->alpn[i]);
+		free(context->alpn);
+		context_list_clear(&context->allow_peer);
+		anchors_clear(&context->anchors);
+		free(context->pins);
+		free(context->server_name);
+		free(context->keylog);
+		free(context->chain);
+		free(context);
+		context = next;
+	}
 }
 
 int tls_context_days_left(const struct tls_context *context)
 {
-	int64_t days;
+	int64_t not_after = INT64_MAX, days;
 
-	if (!context->has_certificate)
+	for (; context != NULL; context = context->next)
+		if (context->chain != NULL && context->not_after < not_after)
+			not_after = context->not_after;
+	if (not_after == INT64_MAX)
 		return INT_MAX;
 	/* Rounded down: on the last day 0, as soon as it is over -1. */
-	days = context->not_after - (int64_t)time(NULL);
+	days = not_after - (int64_t)time(NULL);
 	days = days >= 0 ? days / 86400 : -1 - (-days - 1) / 86400;
 	return days > INT_MAX ? INT_MAX : days < INT_MIN ? INT_MIN : (int)days;
 }

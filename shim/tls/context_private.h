@@ -5,7 +5,9 @@
 
 #include "anchors.h"
 #include "context.h"
+#include "scheme.h"
 #include "why.h"
+#include "x509.h"
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <wolfssl/ssl.h>
@@ -24,13 +26,22 @@ struct tls_context {
 	uint8_t (*pins)[POLICY_SPKI_LEN];
 	char *server_name;
 	struct policy_list allow_peer;
-	char *keylog; /* NULL: none */
+	char *keylog;                   /* NULL: none */
 	int groups[CONTEXT_GROUPS_MAX]; /* wolfSSL's numbers */
 	int group_count;
 	size_t alpn_count;
 	char **alpn;
-	bool has_certificate;
-	int64_t not_after; /* of the first of the own certificates to expire */
+	bool tls13;
+	uint32_t suites;     /* those that are on, as bits by tls_suite_at() */
+	uint32_t signatures; /* ... by tls_signature_at() */
+
+	/* The own certificate. A server that has several has a context of its own for each. */
+	uint8_t *chain; /* DER; NULL: none */
+	size_t chain_len;
+	struct x509 certificate;
+	enum key_kind key_kind;
+	int64_t not_after;        /* of the first of the chain to expire */
+	struct tls_context *next; /* that of the rule's next certificate */
 };
 
 /* trust.c: loads what `ca` names. 0, or -errno with the reason. */
@@ -40,8 +51,10 @@ int trust_load(struct tls_context *context, const struct policy_list *ca, const 
 int context_list_copy(struct policy_list *to, const struct policy_list *from);
 void context_list_clear(struct policy_list *list);
 
-/* identity.c: loads the certificate chain and its key. 0, or -errno with the reason. */
-int identity_load(
-	struct tls_context *context, const struct tls_settings *settings, const struct why *why);
+/* identity.c: how many contexts a rule is; loads the certificate chain and its key, those at
+ * `index` of the lists. 0, or -errno with the reason. */
+size_t identity_count(const struct tls_settings *settings, enum tls_role role);
+int identity_load(struct tls_context *context, const struct tls_settings *settings, size_t index,
+	const struct why *why);
 
 #endif

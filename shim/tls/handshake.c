@@ -169,6 +169,22 @@ static int set_server(struct tls_handshake *handshake)
 		       : -ENOMEM;
 }
 
+int handshake_begin(struct tls_handshake *handshake)
+{
+	wolfSSL_free(handshake->ssl);
+	handshake->ssl = wolfSSL_new(handshake->context->ctx);
+	if (handshake->ssl == NULL)
+		return -ENOMEM;
+	wolfSSL_SSLSetIORecv(handshake->ssl, on_read);
+	wolfSSL_SSLSetIOSend(handshake->ssl, on_write);
+	wolfSSL_SetIOReadCtx(handshake->ssl, handshake);
+	wolfSSL_SetIOWriteCtx(handshake->ssl, handshake);
+	wolfSSL_SetCertCbCtx(handshake->ssl, handshake);
+	wolfSSL_set_tls13_secret_cb(handshake->ssl, on_secret, handshake);
+	keylog_begin(handshake);
+	return handshake->context->role == TLS_SERVER ? set_server(handshake) : 0;
+}
+
 static int fail(struct tls_handshake *handshake, int r)
 {
 	handshake->status = r;
@@ -184,26 +200,18 @@ int tls_handshake_new(struct tls_context *context, const char *name,
 	*out = NULL;
 	if (handshake == NULL)
 		return -ENOMEM;
+	handshake->first = context;
 	handshake->context = context;
+	handshake->choosing = context->next != NULL;
 	handshake->status = -EAGAIN;
 	handshake->result.alert_sent = handshake->result.alert_received = -1;
 	/* What is relaxed shows even if nothing comes to be verified. */
 	if (context->role == TLS_CLIENT && context->verify != POLICY_VERIFY_FULL)
 		strcpy(handshake->result.verify, judge_good(context));
 	wire_init(&handshake->wire, transport);
-	handshake->ssl = wolfSSL_new(context->ctx);
-	if (handshake->ssl == NULL) {
-		tls_handshake_free(handshake);
-		return -ENOMEM;
-	}
-	wolfSSL_SSLSetIORecv(handshake->ssl, on_read);
-	wolfSSL_SSLSetIOSend(handshake->ssl, on_write);
-	wolfSSL_SetIOReadCtx(handshake->ssl, handshake);
-	wolfSSL_SetIOWriteCtx(handshake->ssl, handshake);
-	wolfSSL_SetCertCbCtx(handshake->ssl, handshake);
-	wolfSSL_set_tls13_secret_cb(handshake->ssl, on_secret, handshake);
-	keylog_begin(handshake);
-	r = context->role == TLS_CLIENT ? set_client(handshake, name) : set_server(handshake);
+	r = handshake_begin(handshake);
+	if (r == 0 && context->role == TLS_CLIENT)
+		r = set_client(handshake, name);
 	if (r == -ENOMEM) {
 		tls_handshake_free(handshake);
 		return r;
@@ -223,6 +231,7 @@ void tls_handshake_free(struct tls_handshake *handshake)
 	wire_clear(&handshake->wire);
 	peer_clear(&handshake->result.peer);
 	free(handshake->name);
+	free(handshake->hello);
 	explicit_bzero(handshake, sizeof *handshake);
 	free(handshake);
 }
@@ -297,10 +306,12 @@ static bool is_group_allowed(struct tls_handshake *handshake)
 /* One run of wolfSSL, as far as its input goes. 0: it is through. */
 static int run(struct tls_handshake *handshake)
 {
-	int r = handshake->context->role == TLS_CLIENT ? wolfSSL_connect(handshake->ssl)
-						       : wolfSSL_accept(handshake->ssl);
-	int error;
+	int r, error;
 
+	if (handshake->choosing && choose_context(handshake) == -EAGAIN)
+		return -EAGAIN;
+	r = handshake->context->role == TLS_CLIENT ? wolfSSL_connect(handshake->ssl)
+						   : wolfSSL_accept(handshake->ssl);
 	if (r != WOLFSSL_SUCCESS)
 		error = wolfSSL_get_error(handshake->ssl, r);
 	else

@@ -21,7 +21,11 @@ struct tls_secret {
 };
 
 struct tls_handshake {
-	const struct tls_context *context;
+	struct tls_context *first;         /* of the rule's contexts */
+	const struct tls_context *context; /* the one that is used */
+	bool choosing;                     /* ... is not settled before the ClientHello is there */
+	uint8_t *hello;                    /* as far as that has come */
+	size_t hello_len;
 	WOLFSSL *ssl;
 	struct wire wire;
 	struct tls_result result;
@@ -35,6 +39,12 @@ struct tls_handshake {
 		       goes on */
 	struct tls_secret secrets[SECRET_COUNT]; /* TLS 1.3, as far as it has come */
 };
+
+/* choose.c: settles which certificate the client gets. 0; or -EAGAIN: the ClientHello is not there
+ * yet. */
+int choose_context(struct tls_handshake *handshake);
+/* wolfSSL begins anew, with the context that is set now. 0 or -errno. */
+int handshake_begin(struct tls_handshake *handshake);
 
 /* wolfSSL's hook on a ClientHello that was parsed (server). */
 int handshake_on_client_hello(WOLFSSL *ssl, int *alert, void *arg);

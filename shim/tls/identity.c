@@ -1,117 +1,110 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The own certificate with its chain, and its key: read, parsed, and checked to be a pair. */
+/* The own certificate of a context with its key, checked to be a pair. */
 #include "tls/context_private.h"
-#include "tls/pem.h"
-#include "tls/x509.h"
+#include "tls/credential.h"
+#include "tls/der.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int certificate_read(
-	struct tls_context *context, const struct pem_block *block, struct x509 *out)
+/* The end of each certificate that is sent counts. */
+static int note_dates(struct tls_context *context, const struct credential *credential)
 {
-	DerBuffer *der = NULL;
-	int r = wc_PemToDer((const unsigned char *)block->text, (long)block->len, CERT_TYPE, &der,
-		NULL, NULL, NULL);
+	struct x509_bytes rest = { credential->chain, credential->chain_len };
+	struct der_item item;
+	struct x509 x509;
 
-	r = r == 0 && x509_parse(der->buffer, der->length, out) == 0 ? 0 : -EKEYREJECTED;
-	if (r == 0 && (!context->has_certificate || out->not_after < context->not_after))
-		context->not_after = out->not_after;
-	context->has_certificate = true;
-	wc_FreeDer(&der);
-	return r;
-}
-
-static int chain_load(
-	struct tls_context *context, const char *path, const struct pem *pem, const struct why *why)
-{
-	struct pem_block block;
-	struct x509 certificate;
-	size_t at = 0;
-	int r;
-
-	while (pem_next(pem, &at, &block))
-		if (pem_is_certificate(&block) &&
-			certificate_read(context, &block, &certificate) < 0)
-			return why_say(
-				why, -EKEYREJECTED, "a certificate in '%s' cannot be parsed", path);
-	if (!context->has_certificate)
-		return why_say(why, -EKEYREJECTED, "no certificate in '%s': PEM is expected", path);
-	r = wolfSSL_CTX_use_certificate_chain_buffer(
-		context->ctx, (const unsigned char *)pem->text, (long)pem->len);
-	if (r != WOLFSSL_SUCCESS)
-		return why_say(why, -EKEYREJECTED, "the certificate '%s' cannot be used: %s", path,
-			wolfSSL_ERR_reason_error_string((unsigned long)r));
+	context->not_after = INT64_MAX;
+	while (rest.len > 0) {
+		if (!der_next(&rest, &item) ||
+			x509_parse(item.whole.data, item.whole.len, &x509) < 0)
+			return -EKEYREJECTED;
+		if (x509.not_after < context->not_after)
+			context->not_after = x509.not_after;
+	}
 	return 0;
 }
 
-static int key_load(
-	struct tls_context *context, const char *path, const struct pem *pem, const struct why *why)
+static int note_certificate(struct tls_context *context, struct credential *credential)
 {
-	struct pem_block block;
-	size_t at = 0;
-	int r;
+	struct x509_bytes rest = { credential->chain, credential->chain_len };
+	struct der_item item;
 
-	while (pem_next(pem, &at, &block)) {
-		if (strstr(block.label, "PRIVATE KEY") == NULL)
-			continue;
-		if (strstr(block.label, "ENCRYPTED") != NULL ||
-			memmem(block.text, block.len, "Proc-Type: 4,ENCRYPTED", 22) != NULL)
-			return why_say(why, -ENOTSUP,
-				"the key '%s' is encrypted: store it without a password", path);
-		r = wolfSSL_CTX_use_PrivateKey_buffer(context->ctx,
-			(const unsigned char *)block.text, (long)block.len, WOLFSSL_FILETYPE_PEM);
-		if (r != WOLFSSL_SUCCESS)
-			return why_say(why, -EKEYREJECTED, "the key '%s' cannot be used: %s", path,
-				wolfSSL_ERR_reason_error_string((unsigned long)r));
-		return 0;
-	}
-	return why_say(why, -EKEYREJECTED, "no private key in '%s': PEM is expected", path);
+	if (note_dates(context, credential) < 0 || !der_next(&rest, &item) ||
+		x509_parse(item.whole.data, item.whole.len, &context->certificate) < 0)
+		return -EKEYREJECTED;
+	context->key_kind = key_kind_find(context->certificate.spki);
+	/* It points into the chain, which is the context's from now on. */
+	context->chain = credential->chain;
+	context->chain_len = credential->chain_len;
+	credential->chain = NULL;
+	return 0;
+}
+
+static int use(struct tls_context *context, const struct credential *credential, const char *cert,
+	const char *key, const struct why *why)
+{
+	int r = wolfSSL_CTX_use_certificate_chain_buffer_format(
+		context->ctx, context->chain, (long)context->chain_len, WOLFSSL_FILETYPE_ASN1);
+
+	if (r != WOLFSSL_SUCCESS)
+		return why_say(why, -EKEYREJECTED, "the certificate '%s' cannot be used: %s", cert,
+			wolfSSL_ERR_reason_error_string((unsigned long)r));
+	r = wolfSSL_CTX_use_PrivateKey_buffer(
+		context->ctx, credential->key, (long)credential->key_len, WOLFSSL_FILETYPE_ASN1);
+	if (r != WOLFSSL_SUCCESS)
+		return why_say(why, -EKEYREJECTED, "the key '%s' cannot be used: %s", key,
+			wolfSSL_ERR_reason_error_string((unsigned long)r));
+	if (wolfSSL_CTX_check_private_key(context->ctx) != WOLFSSL_SUCCESS)
+		return why_say(why, -EKEYREJECTED,
+			"the key '%s' does not belong to the certificate '%s'", key, cert);
+	return 0;
 }
 
 static int pair_load(
 	struct tls_context *context, const char *cert, const char *key, const struct why *why)
 {
-	struct pem cert_pem, key_pem = { NULL, 0 };
-	int r = pem_read(cert, &cert_pem);
+	struct credential credential;
+	int r = credential_read(cert, key, &credential, why);
 
 	if (r < 0)
-		return why_say(why, r, "cannot read the certificate '%s': %s", cert, why_errno(r));
-	r = chain_load(context, cert, &cert_pem, why);
-	if (r == 0) {
-		r = pem_read(key, &key_pem);
-		if (r < 0)
-			why_say(why, r, "cannot read the key '%s': %s", key, why_errno(r));
-	}
-	if (r == 0)
-		r = key_load(context, key, &key_pem, why);
-	if (r == 0 && wolfSSL_CTX_check_private_key(context->ctx) != WOLFSSL_SUCCESS)
-		r = why_say(why, -EKEYREJECTED,
-			"the key '%s' does not belong to the certificate '%s'", key, cert);
-	pem_clear(&cert_pem);
-	pem_clear(&key_pem);
+		return r;
+	r = note_certificate(context, &credential) < 0
+		    ? why_say(why, -EKEYREJECTED, "a certificate in '%s' cannot be parsed", cert)
+		    : use(context, &credential, cert, key, why);
+	credential_clear(&credential);
 	return r;
 }
 
-int identity_load(
-	struct tls_context *context, const struct tls_settings *settings, const struct why *why)
+static int check(const struct tls_settings *settings, enum tls_role role, const struct why *why)
 {
-	const char *key;
+	size_t certs = settings->cert.count, keys = settings->key.count;
 
-	if (settings->cert.count == 0 && settings->key.count > 0)
+	if (certs == 0 && keys > 0)
 		return why_say(
 			why, -EINVAL, "there is a key ('%s') but no cert", settings->key.items[0]);
-	if (settings->cert.count == 0 && context->role == TLS_SERVER)
+	if (certs == 0 && role == TLS_SERVER)
 		return why_say(why, -EINVAL,
 			"a rule for inbound connections needs a certificate: set cert and key");
-	if (settings->cert.count > 1)
-		return why_say(why, -ENOTSUP, "cert names %zu certificates: only one is supported",
-			settings->cert.count);
-	if (settings->key.count > settings->cert.count)
-		return why_say(why, -EINVAL, "key names %zu keys for one certificate",
-			settings->key.count);
-	if (settings->cert.count == 0)
-		return 0;
-	key = settings->key.count > 0 ? settings->key.items[0] : settings->cert.items[0];
-	return pair_load(context, settings->cert.items[0], key, why);
+	if (keys > 0 && keys != certs)
+		return why_say(
+			why, -EINVAL, "key names %zu keys for %zu certificates", keys, certs);
+	return 0;
+}
+
+size_t identity_count(const struct tls_settings *settings, enum tls_role role)
+{
+	/* A client is not asked by name; its first certificate is the one it shows. */
+	return role == TLS_SERVER && settings->cert.count > 0 ? settings->cert.count : 1;
+}
+
+int identity_load(struct tls_context *context, const struct tls_settings *settings, size_t index,
+	const struct why *why)
+{
+	const struct policy_list *keys = settings->key.count > 0 ? &settings->key : &settings->cert;
+	int r = check(settings, context->role, why);
+
+	if (r < 0 || settings->cert.count == 0)
+		return r;
+	return pair_load(context, settings->cert.items[index], keys->items[index], why);
 }

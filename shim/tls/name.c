@@ -61,6 +61,11 @@ static bool equal(const char *a, const char *b, size_t len)
 	return true;
 }
 
+static bool equals_dns(struct x509_bytes pattern, const char *name, size_t len)
+{
+	return pattern.len == len && equal((const char *)pattern.data, name, len);
+}
+
 /* RFC 9525 6.3: the wildcard is a whole label, the first, and stands for one label. One over a
  * top-level domain is not believed. */
 static bool matches_dns(struct x509_bytes pattern, const char *name, size_t len)
@@ -68,7 +73,7 @@ static bool matches_dns(struct x509_bytes pattern, const char *name, size_t len)
 	const char *text = (const char *)pattern.data;
 	const char *dot;
 
-	if (pattern.len == len && equal(text, name, len))
+	if (equals_dns(pattern, name, len))
 		return true;
 	if (pattern.len < 3 || text[0] != '*' || text[1] != '.' ||
 		memchr(text + 2, '.', pattern.len - 2) == NULL)
@@ -97,5 +102,16 @@ bool name_matches(const struct x509 *certificate, const char *name)
 			matches_dns(value, name, host_len(name)))
 			return true;
 	}
+	return false;
+}
+
+bool name_equals(const struct x509 *certificate, const char *name)
+{
+	struct x509_bytes rest = certificate->san, value;
+	enum x509_san_type type;
+
+	while (x509_san_next(&rest, &type, &value))
+		if (type == X509_DNS && equals_dns(value, name, host_len(name)))
+			return true;
 	return false;
 }

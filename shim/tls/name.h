@@ -17,4 +17,7 @@ bool name_is_host(const char *name);
 /* Whether the certificate is for `name`, a host name or an address in text. */
 bool name_matches(const struct x509 *certificate, const char *name);
 
+/* Whether it has the host name itself, not only a wildcard over it. */
+bool name_equals(const struct x509 *certificate, const char *name);
+
 #endif

@@ -21,6 +21,7 @@ void wire_clear(struct wire *wire)
 	if (wire->out != NULL)
 		explicit_bzero(wire->out, wire->out_size);
 	free(wire->out);
+	free(wire->ahead);
 	explicit_bzero(wire, sizeof *wire);
 }
 
@@ -132,13 +133,10 @@ static ssize_t look_at(struct wire *wire, const uint8_t *buf, size_t len)
 	return (ssize_t)len;
 }
 
-ssize_t wire_read(struct wire *wire, uint8_t *buf, size_t len)
+static ssize_t take_off(struct wire *wire, uint8_t *buf, size_t len)
 {
-	ssize_t n = wire_flush(wire);
+	ssize_t n = receive(wire, buf, len);
 
-	if (n == -EAGAIN)
-		return n;
-	n = receive(wire, buf, len);
 	if (n > 0)
 		return look_at(wire, buf, (size_t)n);
 	if (n == -EAGAIN && wire->send_error == 0) {
@@ -149,4 +147,83 @@ ssize_t wire_read(struct wire *wire, uint8_t *buf, size_t len)
 	if (n != 0)
 		wire->error = n == -EAGAIN ? wire->send_error : (int)n;
 	return n == 0 ? 0 : wire->error;
+}
+
+static size_t take_ahead(struct wire *wire, uint8_t *buf, size_t len)
+{
+	size_t n = wire->ahead_end - wire->ahead_start;
+
+	if (n > len)
+		n = len;
+	memcpy(buf, wire->ahead + wire->ahead_start, n);
+	wire->ahead_start += n;
+	if (wire->ahead_start == wire->ahead_end) {
+		free(wire->ahead);
+		wire->ahead = NULL;
+		wire->ahead_start = wire->ahead_end = wire->ahead_size = 0;
+	}
+	return n;
+}
+
+ssize_t wire_read(struct wire *wire, uint8_t *buf, size_t len)
+{
+	ssize_t n = wire_flush(wire);
+
+	if (n == -EAGAIN)
+		return n;
+	if (wire->not_tls)
+		return wire->error;
+	if (wire->ahead_start < wire->ahead_end)
+		return (ssize_t)take_ahead(wire, buf, len);
+	/* What the kernel has said once it may not say again. */
+	if (wire->eof || wire->error != 0)
+		return wire->error;
+	return take_off(wire, buf, len);
+}
+
+/* Up to `end` bytes from the start of what was taken ahead. 0, or as take_off(), with 0 as
+ * -ENODATA. */
+static int fill_ahead(struct wire *wire, size_t end)
+{
+	if (end > wire->ahead_size) {
+		uint8_t *ahead = realloc(wire->ahead, end);
+
+		if (ahead == NULL)
+			return -ENOMEM;
+		wire->ahead = ahead;
+		wire->ahead_size = end;
+	}
+	while (wire->ahead_end < end) {
+		ssize_t n = take_off(wire, wire->ahead + wire->ahead_end, end - wire->ahead_end);
+
+		if (n <= 0)
+			return n == 0 ? -ENODATA : (int)n;
+		wire->ahead_end += (size_t)n;
+	}
+	return 0;
+}
+
+int wire_read_ahead(struct wire *wire, const uint8_t **record, size_t *len)
+{
+	size_t start = 0, body;
+	int r;
+
+	/* The last one that is there may be but a part. */
+	for (;;) {
+		r = fill_ahead(wire, start + RECORD_HEADER_LEN);
+		if (r < 0)
+			return r == -EAGAIN ? r : 0;
+		body = (size_t)(wire->ahead[start + 3] << 8 | wire->ahead[start + 4]);
+		if (body > RECORD_MAX_CIPHERTEXT)
+			return 0;
+		if (wire->ahead_end < start + RECORD_HEADER_LEN + body)
+			break;
+		start += RECORD_HEADER_LEN + body;
+	}
+	r = fill_ahead(wire, start + RECORD_HEADER_LEN + body);
+	if (r < 0)
+		return r == -EAGAIN ? r : 0;
+	*record = wire->ahead + start;
+	*len = RECORD_HEADER_LEN + body;
+	return 1;
 }

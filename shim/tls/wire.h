@@ -14,6 +14,10 @@ struct wire {
 	struct tls_transport transport;
 	uint8_t *out; /* waits to be sent: out_start .. out_end */
 	size_t out_start, out_end, out_size;
+	/* Records taken off the transport before wolfSSL asked for them: ahead_start .. ahead_end.
+	 */
+	uint8_t *ahead;
+	size_t ahead_start, ahead_end, ahead_size;
 	uint64_t received, sent;
 	short events;   /* what the last -EAGAIN waits for */
 	int send_error; /* sending is over; the peer's reason may still be there to be read */
@@ -39,5 +43,11 @@ int wire_flush(struct wire *wire);
 /* Sends what waits, then a count, 0 at the end of file, -EAGAIN or another -errno, which stays in
  * wire->error. */
 ssize_t wire_read(struct wire *wire, uint8_t *buf, size_t len);
+
+/*
+ * Goes on with one more record, to be looked at before wire_read() hands it out. 1, and the record
+ * is at *record; -EAGAIN; or 0: there will be no more, and wire_read() has what there is and why.
+ */
+int wire_read_ahead(struct wire *wire, const uint8_t **record, size_t *len);
 
 #endif

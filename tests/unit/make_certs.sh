@@ -29,6 +29,9 @@ extendedKeyUsage = serverAuth
 basicConstraints = CA:false
 subjectAltName = URI:spiffe://test/client,email:client@test
 extendedKeyUsage = clientAuth
+[one]
+basicConstraints = CA:false
+subjectAltName = DNS:one.wild.test
 [plain]
 basicConstraints = CA:false
 END
@@ -63,10 +66,12 @@ leaf server ca server
 leaf rsa-server ca server
 leaf ed-server ca server
 leaf p384-server ca server
+leaf one ca one
 leaf expired ca server 20200101000000Z 20200131000000Z
 leaf early ca server 20980101000000Z 20981231000000Z
 leaf client ca client
 leaf rsa-client ca client
+leaf ed-client ca client
 leaf stranger other-ca server
 leaf nameless ca plain
 leaf intermediate ca root

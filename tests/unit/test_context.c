@@ -177,16 +177,17 @@ START_TEST(system_trust_is_found)
 }
 END_TEST
 
-START_TEST(several_certificates_are_refused)
+/* Every one of several has to be good. */
+START_TEST(each_certificate_needs_its_key)
 {
 	struct tls_context *context;
 	char why[TLS_REASON_MAX];
 
 	pair_settings_init(&settings, "server");
 	pair_list_add(&settings, &settings.tls.cert, pair_path("rsa-server.pem"));
-	pair_list_add(&settings, &settings.tls.key, pair_path("rsa-server.key"));
-	ck_assert_int_eq(context_new(TLS_SERVER, &context, why, sizeof why), -ENOTSUP);
-	ck_assert_ptr_nonnull(strstr(why, "only one is supported"));
+	pair_list_add(&settings, &settings.tls.key, pair_path("ed-server.key"));
+	ck_assert_int_eq(context_new(TLS_SERVER, &context, why, sizeof why), -EKEYREJECTED);
+	ck_assert_ptr_nonnull(strstr(why, "ed-server.key' does not belong"));
 }
 END_TEST
 
@@ -298,7 +299,7 @@ int main(void)
 	tcase_add_loop_test(
 		tcase, values_are_used_or_refused, 0, sizeof value_case / sizeof value_case[0]);
 	tcase_add_test(tcase, system_trust_is_found);
-	tcase_add_test(tcase, several_certificates_are_refused);
+	tcase_add_test(tcase, each_certificate_needs_its_key);
 	tcase_add_test(tcase, keys_need_a_certificate_each);
 	tcase_add_test(tcase, reason_fits_its_buffer);
 	tcase_add_loop_test(tcase, days_are_counted, 0, sizeof days_case / sizeof days_case[0]);

@@ -63,7 +63,11 @@ static const struct {
 		"label", "p.conf:5" },
 	/* keys that this build does not do: never passed over */
 	{ OUT "signature_algorithms = x\n", 4, "signature_algorithms",
-		"not supported by this build" },
+		"found 'x', allowed: ecdsa_secp256r1_sha256, " },
+	{ OUT "signature_algorithms = ecdsa_secp256_sha256\n", 4, "signature_algorithms",
+		"did you mean 'ecdsa_secp256r1_sha256'?" },
+	{ OUT "signature_algorithms = rsa_pkcs1_sha256\nmin_version = 1.3\n", 4,
+		"signature_algorithms", "none of them is of TLS 1.3" },
 	{ OUT "crl = a.pem\n", 4, "crl", "not supported by this build" },
 	{ OUT "password_file = a.pem\n", 4, "password_file", "not supported by this build" },
 	{ OUT "ticket_keys = a.pem\n", 4, "ticket_keys", "not supported by this build" },

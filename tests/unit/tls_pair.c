@@ -66,7 +66,8 @@ const char *pair_path(const char *name)
 void pair_list_add(struct pair_settings *settings, struct policy_list *list, const char *item)
 {
 	struct policy_list *lists[] = { &settings->tls.ciphers, &settings->tls.groups,
-		&settings->tls.ca, &settings->tls.cert, &settings->tls.key, &settings->tls.alpn };
+		&settings->tls.ca, &settings->tls.cert, &settings->tls.key, &settings->tls.alpn,
+		&settings->tls.signature_algorithms };
 	size_t which = 0;
 
 	while (lists[which] != list)
@@ -103,7 +104,7 @@ void pair_settings_init(struct pair_settings *settings, const char *cert)
 
 void pair_settings_clear(struct pair_settings *settings)
 {
-	for (size_t i = 0; i < 6; i++)
+	for (size_t i = 0; i < PAIR_LISTS; i++)
 		for (size_t j = 0; j < PAIR_ITEMS_MAX; j++)
 			free(settings->items[i][j]);
 	memset(settings, 0, sizeof *settings);

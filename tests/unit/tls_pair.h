@@ -9,6 +9,7 @@
 
 #define PAIR_QUEUE_SIZE (1u << 18)
 #define PAIR_ITEMS_MAX 8
+#define PAIR_LISTS 7
 
 /* Makes the certificates, in a folder that is removed when the process ends. To be called in
  * main(), before Check forks. */
@@ -23,7 +24,7 @@ const char *pair_path(const char *name);
 /* Settings with the lists' memory. */
 struct pair_settings {
 	struct tls_settings tls;
-	char *items[6][PAIR_ITEMS_MAX];
+	char *items[PAIR_LISTS][PAIR_ITEMS_MAX];
 	uint8_t pin[1][POLICY_SPKI_LEN];
 };
 

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Vectors with their lengths in front, taken off one by one. */
+#include "tls/hello.h"
+#include "tls/name.h"
+#include <errno.h>
+#include <string.h>
+
+#define CLIENT_HELLO 1
+#define MESSAGE_HEADER_LEN 4
+#define VERSION_AND_RANDOM_LEN 34
+
+enum {
+	EXTENSION_SERVER_NAME = 0,
+	EXTENSION_GROUPS = 10,
+	EXTENSION_SIGNATURES = 13,
+	EXTENSION_VERSIONS = 43
+};
+
+static bool take(struct x509_bytes *in, size_t len, struct x509_bytes *out)
+{
+	if (in->len < len)
+		return false;
+	*out = (struct x509_bytes){ in->data, len };
+	in->data += len;
+	in->len -= len;
+	return true;
+}
+
+static bool take_number(struct x509_bytes *in, size_t width, size_t *out)
+{
+	struct x509_bytes bytes;
+
+	if (!take(in, width, &bytes))
+		return false;
+	*out = 0;
+	for (size_t i = 0; i < width; i++)
+		*out = *out << 8 | bytes.data[i];
+	return true;
+}
+
+/* A vector whose length is a number of `width` bytes. */
+static bool take_vector(struct x509_bytes *in, size_t width, struct x509_bytes *out)
+{
+	size_t len;
+
+	return take_number(in, width, &len) && take(in, len, out);
+}
+
+/* RFC 6066 3: a list that has one host name. What is none is not looked for among certificates. */
+static bool read_name(struct x509_bytes body, struct hello *out)
+{
+	struct x509_bytes list, name;
+	size_t type;
+
+	if (!take_vector(&body, 2, &list) || !take_number(&list, 1, &type) ||
+		!take_vector(&list, 2, &name))
+		return false;
+	if (type != 0 || name.len >= sizeof out->name || memchr(name.data, 0, name.len) != NULL)
+		return true;
+	memcpy(out->name, name.data, name.len);
+	out->name[name.len] = '\0';
+	if (!name_is_host(out->name))
+		out->name[0] = '\0';
+	return true;
+}
+
+static bool read_extension(size_t type, struct x509_bytes body, struct hello *out)
+{
+	struct x509_bytes versions;
+
+	switch (type) {
+	case EXTENSION_SERVER_NAME:
+		return read_name(body, out);
+	case EXTENSION_GROUPS:
+		return take_vector(&body, 2, &out->groups);
+	case EXTENSION_SIGNATURES:
+		return take_vector(&body, 2, &out->signatures);
+	case EXTENSION_VERSIONS:
+		if (!take_vector(&body, 1, &versions))
+			return false;
+		out->tls13 = hello_lists(versions, RECORD_TLS13);
+		return true;
+	default:
+		return true;
+	}
+}
+
+static bool read_body(struct x509_bytes in, struct hello *out)
+{
+	struct x509_bytes skipped, extensions, body;
+	size_t type;
+
+	if (!take(&in, VERSION_AND_RANDOM_LEN, &skipped) ||
+		!take_vector(&in, 1, &skipped) /* session id */ ||
+		!take_vector(&in, 2, &out->suites) ||
+		!take_vector(&in, 1, &skipped) /* compression */)
+		return false;
+	if (in.len == 0)
+		return true;
+	if (!take_vector(&in, 2, &extensions))
+		return false;
+	while (extensions.len > 0)
+		if (!take_number(&extensions, 2, &type) || !take_vector(&extensions, 2, &body) ||
+			!read_extension(type, body, out))
+			return false;
+	return true;
+}
+
+int hello_parse(const uint8_t *message, size_t len, struct hello *out)
+{
+	struct x509_bytes in = { message, len }, body;
+	size_t type, body_len;
+
+	memset(out, 0, sizeof *out);
+	if (len > 0 && message[0] != CLIENT_HELLO)
+		return -EBADMSG;
+	if (len < MESSAGE_HEADER_LEN || !take_number(&in, 1, &type) ||
+		!take_number(&in, 3, &body_len) || !take(&in, body_len, &body))
+		return -EAGAIN;
+	return read_body(body, out) ? 0 : -EBADMSG;
+}
+
+bool hello_lists(struct x509_bytes list, unsigned number)
+{
+	for (size_t i = 0; i + 1 < list.len; i += 2)
+		if ((unsigned)(list.data[i] << 8 | list.data[i + 1]) == number)
+			return true;
+	return false;
+}
