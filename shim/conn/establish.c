@@ -27,14 +27,6 @@ static void set_state(struct conn *conn, enum conn_state state)
 	atomic_store_explicit(&conn->share->state, state, memory_order_release);
 }
 
-/* What is waited for before the first step of an upgrade. */
-static short first_events(const struct conn *conn)
-{
-	if (conn->role == TLS_CLIENT)
-		return POLLOUT;
-	return conn_is_greeted(conn) ? 0 : POLLIN;
-}
-
 int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
 	enum conn_state state)
 {
@@ -47,7 +39,7 @@ int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *ru
 	conn->role = role;
 	conn->rule = rule;
 	conn->share = share;
-	atomic_store(&conn->upgrade_events, first_events(conn));
+	conn_upgrade_init(conn);
 	if (state == CONN_ESTABLISHING)
 		conn->deadline_us =
 			conn->started_us + (uint64_t)rule->tls.handshake_timeout_s * 1000000;
@@ -217,29 +209,12 @@ void conn_start(struct conn *conn)
 	driver_add(conn);
 }
 
-/* All but the last byte is taken, and that as well once another is asked for. */
-static ssize_t recv_but_last(struct conn *conn, uint8_t *buf, size_t len)
-{
-	ssize_t n = 0, last;
-
-	if (conn->byte_held)
-		sys_recv(conn->step_fd, NULL, 1, MSG_TRUNC | MSG_DONTWAIT);
-	conn->byte_held = false;
-	if (len > 1)
-		n = sys_recv(conn->step_fd, buf, len - 1, MSG_DONTWAIT);
-	if (n < 0 || (size_t)n + 1 < len)
-		return n;
-	last = sys_recv(conn->step_fd, buf + n, 1, MSG_PEEK | MSG_DONTWAIT);
-	conn->byte_held = last > 0;
-	return last > 0 ? n + 1 : n > 0 ? n : last;
-}
-
 static ssize_t transport_recv(void *arg, void *buf, size_t len)
 {
 	struct conn *conn = arg;
 
 	if (conn_keeps_byte(conn))
-		return recv_but_last(conn, buf, len);
+		return conn_recv_but_last(conn, buf, len);
 	return sys_recv(conn->step_fd, buf, len, MSG_DONTWAIT);
 }
 

@@ -183,6 +183,7 @@ void conn_fail(struct conn *conn, int error, const struct tls_result *result, co
 /* With conn->lock held, before the handshake: what `starttls` says. 0: the handshake is next;
  * -EAGAIN; or failed. */
 int conn_upgrade(struct conn *conn, int fd);
+void conn_upgrade_init(struct conn *conn);
 /* Whether that is still to be done. */
 bool conn_upgrades(const struct conn *conn);
 /* Whether the client hears the program's greeting before TLS, or will: what it writes must not wait
@@ -197,9 +198,11 @@ static inline bool conn_waits_for_greeting(const struct conn *conn)
  * The greeting that the server said before TLS is the first that the program reads. It makes the
  * descriptor readable as a record does that is too long for its reader (DESIGN 5.2): the last byte
  * of the handshake is left in the kernel until the greeting has been handed out. conn_keeps_byte():
- * whether that is to be so; conn_give_greeting(): 0 or -errno.
+ * whether that is to be so; conn_recv_but_last(): what the handshake then reads with;
+ * conn_give_greeting(): 0 or -errno.
  */
 bool conn_keeps_byte(const struct conn *conn);
+ssize_t conn_recv_but_last(struct conn *conn, uint8_t *buf, size_t len);
 int conn_give_greeting(struct conn *conn);
 /*
  * starttls = pgsql: a client that asks for encryption by itself is told that there is none, and

@@ -16,10 +16,10 @@
 #include <stdbool.h>
 
 enum conn_state {
-	CONN_NEW,        /* a TCP socket of which nothing is decided; never shared */
-	CONN_CONNECTING, /* outbound: TCP is not there yet */
-	CONN_DEFERRED,   /* TCP is there, the handshake waits for the program's first use
-			    (if_program_tls, handshake_at), or for its greeting (starttls) */
+	CONN_NEW,          /* a TCP socket of which nothing is decided; never shared */
+	CONN_CONNECTING,   /* outbound: TCP is not there yet */
+	CONN_DEFERRED,     /* TCP is there, the handshake waits for the program's first use
+			      (if_program_tls, handshake_at), or for its greeting (starttls) */
 	CONN_ESTABLISHING, /* the handshake */
 	CONN_OPEN,
 	CONN_FAILED, /* the connection or its handshake failed; `error` says with which errno */

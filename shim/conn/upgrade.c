@@ -174,6 +174,14 @@ static int step(struct conn *conn, int fd)
 	}
 }
 
+/* What is waited for before the first step. */
+void conn_upgrade_init(struct conn *conn)
+{
+	short events = conn->role == TLS_CLIENT ? POLLOUT : POLLIN;
+
+	atomic_store(&conn->upgrade_events, conn_is_greeted(conn) ? 0 : events);
+}
+
 int conn_upgrade(struct conn *conn, int fd)
 {
 	int r = conn->starttls == NULL ? begin(conn) : 0;
@@ -204,6 +212,23 @@ bool conn_keeps_byte(const struct conn *conn)
 	if (conn->role == TLS_CLIENT && conn->starttls != NULL)
 		starttls_greeting(conn->starttls, &len);
 	return len > 0;
+}
+
+/* All but the last byte is taken, and that as well once another is asked for. */
+ssize_t conn_recv_but_last(struct conn *conn, uint8_t *buf, size_t len)
+{
+	ssize_t n = 0, last;
+
+	if (conn->byte_held)
+		sys_recv(conn->step_fd, NULL, 1, MSG_TRUNC | MSG_DONTWAIT);
+	conn->byte_held = false;
+	if (len > 1)
+		n = sys_recv(conn->step_fd, buf, len - 1, MSG_DONTWAIT);
+	if (n < 0 || (size_t)n + 1 < len)
+		return n;
+	last = sys_recv(conn->step_fd, buf + n, 1, MSG_PEEK | MSG_DONTWAIT);
+	conn->byte_held = last > 0;
+	return last > 0 ? n + 1 : n > 0 ? n : last;
 }
 
 int conn_give_greeting(struct conn *conn)
