@@ -374,6 +374,8 @@ ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t l
 	off_t at = offset != NULL ? *offset : lseek(in, 0, SEEK_CUR);
 	ssize_t n = at < 0 ? -EINVAL : conn_establish(conn, fd);
 
+	if (n == -EAGAIN && conn_waits_for_greeting(conn))
+		n = 0; /* which this is */
 	if (n == -EAGAIN)
 		n = conn_establish_wait(&conn, fd, 0, SO_SNDTIMEO);
 	if (n == 0)

@@ -13,8 +13,9 @@ import pytest
 import starttls
 from clients import FAILING_CALL, WAYS, probe
 from peers import TIMEOUT_S, Sink, client_context, start_server
+from process import free_port
 from seam import check_opened
-from servers import PYTHON
+from servers import INETD, PYTHON
 from starttls import GREETINGS, GSS_REQUEST, LDAP_REQUEST, LDAP_SUCCESS, LINE, SSL_REQUEST, start_upgrading
 
 pytestmark = pytest.mark.tls_only
@@ -193,13 +194,19 @@ def test_server_says_nothing(seam):
 
 # Greets, and answers each line with it in upper case, in several ways.
 SERVER = """
-import asyncio, os, select, signal, socket, sys
+import asyncio, os, select, signal, socket, sys, tempfile
 how, port, greeting = sys.argv[1], int(sys.argv[2]), sys.argv[3].encode() + b"\\r\\n"
 
 def serve(sock):
     stream = sock.makefile("rwb", 0)
-    stream.write(greeting[:7])
-    stream.write(greeting[7:])
+    if how == "sendfile":
+        with tempfile.TemporaryFile() as text:
+            text.write(greeting)
+            text.flush()
+            assert os.sendfile(sock.fileno(), text.fileno(), 0, 1000) == len(greeting)
+    else:
+        stream.write(greeting[:7])
+        stream.write(greeting[7:])
     for line in stream:
         stream.write(line.upper())
 
@@ -273,7 +280,7 @@ async def loop():
 
 {"asyncio": lambda: asyncio.run(loop()), "level": evented, "edge": evented}.get(how, blocking)()
 """
-HOWS = ["blocking", "fork", "level", "edge", "asyncio"]
+HOWS = ["blocking", "sendfile", "fork", "level", "edge", "asyncio"]
 
 
 def start_covered(seam, how, protocol, greeting, **keys):
@@ -371,6 +378,68 @@ def test_openssl(seam, protocol, greeting):
     assert opened["direction"] == "inbound", opened
     closed, = server.audit.wait("close")
     assert closed["bytes_in"] == len(b"hello\n"), (closed, client.story())
+
+
+# One thread that is both ends; then a server that inetd has started.
+ITSELF = """
+import socket, sys
+port = int(sys.argv[1])
+listener = socket.create_server(("127.0.0.1", port))
+client = socket.create_connection(("localhost", port))
+server, _ = listener.accept()
+server.sendall(b"220 myself\\r\\n")
+print(client.recv(100).decode(), end="")
+client.sendall(b"up")
+print(server.recv(100).decode())
+server.sendall(b"down")
+print(client.recv(100).decode())
+"""
+
+
+def test_both_ends_in_one_thread(seam):
+    port = free_port()
+    program = seam.run([PYTHON, "-c", ITSELF, port], seam.policy(
+        seam.inbound(port, starttls="smtp"), seam.outbound(port, starttls="smtp")))
+    assert program.stdout == b"220 myself\r\nup\ndown\n", program.story()
+
+
+def test_inetd(seam):
+    """The greeting of a program on standard output goes through its relay, before there is TLS."""
+    script = r"printf '220 sh\r\n'; while read -r line; do echo got $line; done"
+    server = seam.serve(lambda port: [PYTHON, "-c", INETD, port, "sh", "-c", script],
+                        lambda port: seam.policy(seam.inbound(port, starttls="smtp")))
+    client = Client(server.port)
+    assert client.line() == b"220 sh\r\n"
+    assert client.ask(b"STARTTLS\r\n").startswith(b"220 ")
+    client.upgrade(seam)
+    assert client.ask(b"hello\n") == b"got hello\n"
+    client.close()
+    opened, = server.audit.wait("open")
+    assert opened["plane"] == "relay", opened
+
+
+MANY = """
+import asyncio, sys
+async def one(port, number):
+    reader, writer = await asyncio.open_connection("localhost", port)
+    assert (await reader.readline()) == b"220 many\\r\\n"
+    writer.write(b"number %d\\n" % number)
+    assert (await reader.readline()) == b"NUMBER %d\\n" % number
+    writer.close()
+async def main(port):
+    await asyncio.gather(*(one(port, number) for number in range(100)))
+asyncio.run(main(int(sys.argv[1])))
+"""
+
+
+def test_many_at_once(seam):
+    server = start_covered(seam, "asyncio", "smtp", "220 many")
+    silent = [Client(server.port) for _ in range(20)]  # which hold nobody up
+    client = seam.run([PYTHON, "-c", MANY, server.port], seam.policy(seam.outbound(server.port, starttls="smtp")))
+    check_opened(client, 100)
+    for other in silent:
+        assert other.line() == b"220 many\r\n"
+        other.close()
 
 
 # --- PostgreSQL's own request, by a program that would rather have TLS
