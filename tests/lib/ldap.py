@@ -15,6 +15,7 @@ modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {dir}/pid
 sizelimit unlimited
+{tls}
 database mdb
 suffix dc=test
 directory {dir}/db
@@ -27,12 +28,24 @@ USER = "openldap"
 AUTHENTICATION = ["-x", "-D", "cn=admin,dc=test", "-w", "secret"]
 
 
-def start(seam, policy=None):
+# StartTLS, and nothing without it.
+WITH_TLS = """
+TLSCertificateFile {dir}/cert.pem
+TLSCertificateKeyFile {dir}/key.pem
+security tls=128
+"""
+
+
+def start(seam, policy=None, own_tls=False):
     need("slapd", "ldapsearch")
     user = USER if os.geteuid() == 0 else None
     folder = seam.make_dir("slapd", user)
     config = seam.make_dir("config") / "slapd.conf"
-    config.write_text(CONFIG.format(dir=folder))
+    config.write_text(CONFIG.format(dir=folder, tls=WITH_TLS.format(dir=folder) if own_tls else ""))
+    for source, name in ((seam.pki.good.cert, "cert.pem"), (seam.pki.good.key, "key.pem")):
+        shutil.copy(source, folder / name)
+        if user:
+            shutil.chown(folder / name, user, user)
     (folder / "db").mkdir()
     identity = ["-u", USER, "-g", USER] if user else []
     if user:

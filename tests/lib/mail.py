@@ -11,7 +11,7 @@ import pytest
 from seam import NATIVE, need
 
 DOVECOT = """
-protocols = imap
+protocols = {protocol}
 listen = 127.0.0.1
 base_dir = {dir}/run
 state_dir = {dir}/state
@@ -21,11 +21,11 @@ disable_plaintext_auth = no
 auth_failure_delay = 0
 mail_location = maildir:{dir}/mail
 first_valid_uid = 1
-service imap-login {{
-  inet_listener imap {{
+service {protocol}-login {{
+  inet_listener {protocol} {{
     port = {plain_port}
   }}
-  inet_listener imaps {{
+  inet_listener {protocol}s {{
     port = {tls_port}
   }}
 }}
@@ -52,17 +52,17 @@ default_login_user = {user}
 service anvil {{
   chroot =
 }}
-service imap-login {{
+service {protocol}-login {{
   chroot =
 }}
 """
 MAIL_USER = "nobody"
 
 
-def start_dovecot(seam, passdb, policy=None, own_tls=False):
+def start_dovecot(seam, passdb, policy=None, own_tls=False, starttls=False, protocol="imap"):
     """
     Its processes have an environment of its own making, so `policy` has to say that children are covered. It speaks TLS
-    itself if that is asked for.
+    itself if that is asked for; after STARTTLS if that is.
     """
     need("dovecot")
     folder = seam.make_dir("dovecot")
@@ -70,16 +70,18 @@ def start_dovecot(seam, passdb, policy=None, own_tls=False):
         user, group, identity = MAIL_USER, "nogroup", ""
     else:
         user, group = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
-        identity = ONE_USER.format(user=user, group=group)
+        identity = ONE_USER.format(user=user, group=group, protocol=protocol)
     (folder / "mail").mkdir()
     shutil.chown(folder / "mail", user, group)
-    tls = f"ssl = yes\nssl_cert = <{seam.pki.good.cert}\nssl_key = <{seam.pki.good.key}" if own_tls else "ssl = no"
+    tls = "ssl = no"
+    if own_tls or starttls:
+        tls = f"ssl = yes\nssl_cert = <{seam.pki.good.cert}\nssl_key = <{seam.pki.good.key}"
 
     def argv(port):
         config = folder / "dovecot.conf"
         ports = {"plain_port": 0 if own_tls else port, "tls_port": port if own_tls else 0}
         config.write_text(DOVECOT.format(dir=folder, user=user, group=group, identity=identity, passdb=passdb, tls=tls,
-                                         **ports))
+                                         protocol=protocol, **ports))
         return [shutil.which("dovecot"), "-F", "-c", config]
 
     return seam.serve(argv, policy)
@@ -103,7 +105,7 @@ spool_directory = {dir}/spool
 log_file_path = {dir}/%slog
 local_interfaces = 127.0.0.1
 daemon_smtp_ports = {port}
-tls_advertise_hosts =
+{tls}
 host_lookup =
 rfc1413_query_timeout = 0s
 message_size_limit = 10M
@@ -112,6 +114,8 @@ acl_smtp_rcpt = accept_all
 begin acl
 accept_all:
   accept
+deny_all:
+  deny
 begin routers
 to_sink:
   driver = manualroute
@@ -125,28 +129,42 @@ to_sink:
   hosts_try_fastopen =
 """
 EXIM_USER = "Debian-exim"
+EXIM_WITHOUT_TLS = "tls_advertise_hosts ="
+# Only after STARTTLS is anybody allowed to send.
+EXIM_WITH_TLS = """
+tls_advertise_hosts = *
+tls_certificate = {dir}/cert.pem
+tls_privatekey = {dir}/key.pem
+acl_smtp_mail = ${{if eq{{$tls_in_cipher}}{{}}{{deny_all}}{{accept_all}}}}
+"""
 
 
 class Exim:
     """A daemon that queues what it is given, for the server on the port `sink`."""
 
-    def __init__(self, seam, sink):
+    def __init__(self, seam, sink, own_tls=False):
         need("exim4")
         if os.geteuid() != 0:
             pytest.skip("exim is setuid, so only root can preload something into it")
         self.seam, self.sink = seam, sink
         self.dir = seam.make_dir("exim", EXIM_USER)
         self.config = seam.make_dir("config") / "exim.conf"
+        self.tls = EXIM_WITH_TLS.format(dir=self.dir) if own_tls else EXIM_WITHOUT_TLS
+        if own_tls:
+            for source, name in ((seam.pki.good.cert, "cert.pem"), (seam.pki.good.key, "key.pem")):
+                shutil.copy(source, self.dir / name)
+                shutil.chown(self.dir / name, EXIM_USER, EXIM_USER)
 
     def argv(self, port):
         exim = shutil.which("exim4")
-        self.config.write_text(EXIM.format(exim=exim, dir=self.dir, port=port, sink=self.sink))
+        self.config.write_text(EXIM.format(exim=exim, dir=self.dir, port=port, sink=self.sink,
+                                           tls=self.tls))
         self.config.chmod(0o644)
         return [exim, "-C", self.config]
 
-    def start(self, **keys):
+    def start(self, covered=True, **keys):
         return self.seam.serve(lambda port: [*self.argv(port), "-bdf", "-oP", self.dir / "pid"],
-                               lambda port: self.seam.policy(self.seam.inbound(port, **keys)))
+                               (lambda port: self.seam.policy(self.seam.inbound(port, **keys))) if covered else None)
 
     def deliver(self, port, **keys):
         """One run through the queue of the daemon on `port`."""

@@ -25,13 +25,14 @@ def user():
     return USER if os.geteuid() == 0 else None
 
 
-def start(seam, policy=None):
-    """A server; under seamtls if policy(port) gives a policy for its port."""
+def start(seam, policy=None, own_tls=False):
+    """A server; under seamtls if policy(port) gives a policy for its port. With TLS of its own it takes nothing else."""
     data = seam.make_dir("postgres", user())
     data.chmod(0o700)
     seam.run([tool("initdb"), "-D", data / "db", "-A", "trust", "-U", USER, "-N", "-E", "UTF8", "--locale=C"], user=user())
+    options = own_tls_options(seam, data) if own_tls else []
     program = seam.serve(
-        lambda port: [tool("postgres"), "-D", data / "db", "-p", port, "-h", "127.0.0.1", "-k", data,
+        lambda port: [tool("postgres"), "-D", data / "db", "-p", port, "-h", "127.0.0.1", "-k", data, *options,
                       "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=30"],
         policy, user=user(), cwd=data, stop_signal=signal.SIGINT)
     # Started means recovered; the Unix socket is no business of the library, so ask there.
@@ -40,6 +41,16 @@ def start(seam, policy=None):
     return program
 
 
-def psql(port, query):
+def own_tls_options(seam, data):
+    (data / "db" / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 trust\n")
+    for source, name in ((seam.pki.good.cert, "cert.pem"), (seam.pki.good.key, "key.pem")):
+        shutil.copy(source, data / name)
+        (data / name).chmod(0o600)
+        if user():
+            shutil.chown(data / name, USER, USER)
+    return ["-c", "ssl=on", "-c", f"ssl_cert_file={data}/cert.pem", "-c", f"ssl_key_file={data}/key.pem"]
+
+
+def psql(port, query, tls="sslmode=disable"):
     return [tool("psql"), "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", query,
-            f"host=localhost port={port} user={USER} dbname=postgres sslmode=disable gssencmode=disable"]
+            f"host=localhost port={port} user={USER} dbname=postgres {tls} gssencmode=disable"]
