@@ -66,6 +66,9 @@ void check_settings(struct loader *loader, const struct section *section)
 		return;
 	}
 	check_starttls(loader, section);
+	if (tls->crl_check != POLICY_CRL_REQUIRED && tls->crl.count == 0)
+		load_error(loader, key_origin(section, "crl_check"), "crl_check",
+			"needs crl: there are no revocation lists to go by");
 	if (!list_serves(&tls->ciphers, choices_cipher, tls))
 		load_error(loader, key_origin(section, "ciphers"), "ciphers",
 			"none of them is of TLS %s, and no other version is allowed", version);

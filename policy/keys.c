@@ -59,6 +59,11 @@ static const struct policy_choice choices_verify[] = {
 	{ "none", POLICY_VERIFY_NONE, CHOICE_RELAXES },
 	{ NULL, 0, 0 },
 };
+static const struct policy_choice choices_crl_check[] = {
+	{ "required", POLICY_CRL_REQUIRED, 0 },
+	{ "available", POLICY_CRL_AVAILABLE, CHOICE_RELAXES },
+	{ NULL, 0, 0 },
+};
 static const struct policy_choice choices_client_auth[] = {
 	{ "none", POLICY_CLIENT_NONE, 0 },
 	{ "optional", POLICY_CLIENT_OPTIONAL, 0 },
@@ -253,7 +258,8 @@ const struct policy_key policy_keys[] = {
 	{ .name = "groups", .where = KEY_TLS, .parse = parse_choice_list, .choices = choices_group, .print = print_list, FIELD(tls.groups) },
 	{ .name = "signature_algorithms", .where = KEY_TLS, .parse = parse_choice_list, .choices = choices_signature, .print = print_list, FIELD(tls.signature_algorithms) },
 	{ .name = "ca", .where = KEY_TLS, .parse = parse_ca, .allowed = "system, PEM files, directories", .print = print_list, FIELD(tls.ca) },
-	{ .name = "crl", .where = KEY_TLS },
+	{ .name = "crl", .where = KEY_TLS, .parse = parse_crl, .allowed = "files of revocation lists, PEM or DER, or directories", .print = print_list, FIELD(tls.crl) },
+	{ .name = "crl_check", .where = KEY_TLS, .parse = parse_choice, .choices = choices_crl_check, .print = print_choice, FIELD(tls.crl_check) },
 	{ .name = "pin", .where = KEY_TLS, .parse = parse_pins, .allowed = "sha256/BASE64", .print = print_pins, FIELD(tls.pin) },
 	{ .name = "cert", .where = KEY_TLS, .parse = parse_files, .allowed = "PEM files", .print = print_list, FIELD(tls.cert) },
 	{ .name = "key", .where = KEY_TLS, .parse = parse_files, .allowed = "PEM files", .print = print_list, FIELD(tls.key) },

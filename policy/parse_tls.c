@@ -79,6 +79,19 @@ int parse_ca(struct parse *parse, const char *text, void *out)
 	return parse_strings(parse, text, parse_ca_file, out);
 }
 
+static int parse_crl_file(struct parse *parse, char *item, void *out)
+{
+	char *path = parse_resolve_path(parse, item);
+
+	*(char **)out = path;
+	return path != NULL ? check_file(parse, path, true) : -ENOMEM;
+}
+
+int parse_crl(struct parse *parse, const char *text, void *out)
+{
+	return parse_strings(parse, text, parse_crl_file, out);
+}
+
 int parse_files(struct parse *parse, const char *text, void *out)
 {
 	return parse_strings(parse, text, parse_own_file, out);

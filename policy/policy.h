@@ -18,6 +18,7 @@ enum policy_audit { POLICY_AUDIT_ON, POLICY_AUDIT_OFF, POLICY_AUDIT_REQUIRED };
 enum policy_version { POLICY_TLS12 = 0x0303, POLICY_TLS13 = 0x0304 };
 enum policy_verify { POLICY_VERIFY_FULL, POLICY_VERIFY_CHAIN, POLICY_VERIFY_NONE };
 enum policy_client_auth { POLICY_CLIENT_NONE, POLICY_CLIENT_OPTIONAL, POLICY_CLIENT_REQUIRED };
+enum policy_crl_check { POLICY_CRL_REQUIRED, POLICY_CRL_AVAILABLE };
 enum policy_truncation { POLICY_TRUNCATION_REJECT, POLICY_TRUNCATION_ACCEPT };
 enum policy_accept { POLICY_ACCEPT_TLS, POLICY_ACCEPT_BOTH };
 enum policy_starttls {
@@ -55,6 +56,8 @@ struct tls_settings {
 		groups; /* IANA names (x25519, secp256r1, X25519MLKEM768 ...), canonical spelling */
 	struct policy_list signature_algorithms; /* IANA names; empty: the library's default */
 	struct policy_list ca;   /* "system", or absolute paths of PEM files or directories */
+	struct policy_list crl;  /* absolute paths of files (PEM or DER) or directories */
+	enum policy_crl_check crl_check;
 	struct policy_list cert; /* absolute paths, PEM */
 	struct policy_list
 		key; /* one for each cert, or empty: the key is in the certificate's file */

@@ -33,6 +33,8 @@ static const struct {
 	{ "verify", "none",
 		"the peer is not verified: whoever is on the way can read and change everything" },
 	{ "verify", "chain", "any host with a certificate of these authorities is accepted" },
+	{ "crl_check", "available",
+		"a revoked certificate is accepted once its CA's list is missing or has expired" },
 	{ "truncation", "accept", "whoever is on the way can cut connections short unnoticed" },
 	{ "accept", "both", "clients may go on without TLS" },
 	{ "keylog", NULL, "whoever can read this file can read the connections" },

@@ -219,6 +219,7 @@ static int trust_set(
 	bool asks = context->role == TLS_CLIENT ? context->verify != POLICY_VERIFY_NONE
 						: context->client_auth != POLICY_CLIENT_NONE;
 	int mode = asks ? WOLFSSL_VERIFY_PEER : WOLFSSL_VERIFY_NONE;
+	int r;
 
 	if (asks && context->role == TLS_SERVER && context->client_auth == POLICY_CLIENT_REQUIRED)
 		mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
@@ -227,7 +228,9 @@ static int trust_set(
 		return 0;
 	if (settings->ca.count == 0)
 		return why_say(why, -EINVAL, "certificates are to be verified, but ca is empty");
-	return trust_load(context, &settings->ca, why);
+	context->revocation.check = settings->crl_check;
+	r = trust_load(context, &settings->ca, why);
+	return r == 0 ? revocation_load(&context->revocation, &settings->crl, why) : r;
 }
 
 /* Every setting of the library whose default is not what is wanted here. */
@@ -324,6 +327,7 @@ void tls_context_free(struct tls_context *context)
 		free(context->alpn);
 		context_list_clear(&context->allow_peer);
 		anchors_clear(&context->anchors);
+		revocation_clear(&context->revocation);
 		free(context->pins);
 		free(context->server_name);
 		free(context->keylog);

@@ -6,6 +6,7 @@
 #include "anchors.h"
 #include "context.h"
 #include "scheme.h"
+#include "revocation.h"
 #include "why.h"
 #include "x509.h"
 #include <wolfssl/wolfcrypt/settings.h>
@@ -21,6 +22,7 @@ struct tls_context {
 	enum tls_role role;
 	enum policy_verify verify;
 	enum policy_client_auth client_auth;
+	struct revocation revocation;
 	struct anchors anchors; /* what wolfSSL's manager has, for our own part of the verdict */
 	size_t pin_count;
 	uint8_t (*pins)[POLICY_SPKI_LEN];

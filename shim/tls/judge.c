@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * In the order in which an operator looks for the cause: the chain, what its certificates are fit
- * for, the name, the pins, who is let in. Each test only ever refuses; there is none that makes
- * another one good.
+ * for, whether one is revoked, the name, the pins, who is let in. Each test only ever refuses;
+ * there is none that makes another one good.
  */
 #include "tls/judge.h"
 #include "tls/alert.h"
@@ -76,10 +76,11 @@ static int check_name(const struct x509 *x509, const char *name, const struct wh
 
 /* wolfSSL's chain ends where it has learned to trust, ours where the policy says. */
 static int check_chain(const struct tls_context *context, const struct evidence *evidence,
-	struct chain *chain, const struct why *why)
+	struct chain *chain, bool *unknown, const struct why *why)
 {
 	enum x509_purpose purpose =
 		context->role == TLS_CLIENT ? X509_SERVER_AUTH : X509_CLIENT_AUTH;
+	int64_t now = (int64_t)time(NULL);
 	int r = chain_find(chain, evidence->sent, evidence->count, &context->anchors);
 	int alert;
 
@@ -87,8 +88,11 @@ static int check_chain(const struct tls_context *context, const struct evidence 
 		return why_say(why, ALERT_INTERNAL_ERROR, "%s", why_errno(r));
 	if (chain->count == 0)
 		return why_say(why, ALERT_BAD_CERTIFICATE, "certificate cannot be parsed");
-	if (r == 0)
-		return fitness_check(chain, purpose, (int64_t)time(NULL), why);
+	if (r == 0) {
+		alert = fitness_check(chain, purpose, now, why);
+		return alert == 0 ? revocation_check(&context->revocation, chain, now, unknown, why)
+				  : alert;
+	}
 	/* A signature that is not believed makes a chain end, too. */
 	alert = fitness_check_strength(chain, why);
 	if (alert != 0)
@@ -141,10 +145,11 @@ int judge_peer(const struct tls_context *context, const struct evidence *evidenc
 	struct chain *chain, const struct why *why)
 {
 	bool whole = context->role == TLS_SERVER || context->verify != POLICY_VERIFY_NONE;
+	bool unknown = false;
 	int alert = 0;
 
 	if (whole)
-		alert = check_chain(context, evidence, chain, why);
+		alert = check_chain(context, evidence, chain, &unknown, why);
 	else
 		chain_init(chain, evidence->sent, evidence->count);
 	if (alert == 0 && chain->count == 0 && context->pin_count > 0)
@@ -155,5 +160,7 @@ int judge_peer(const struct tls_context *context, const struct evidence *evidenc
 		alert = check_pins(context, chain, why);
 	if (alert == 0)
 		alert = check_allowed(context, chain, why);
-	return alert == 0 ? why_say(why, 0, "%s", judge_good(context)) : alert;
+	return alert == 0 ? why_say(why, 0, "%s%s", judge_good(context),
+				    unknown ? ", revocation unknown" : "")
+			  : alert;
 }

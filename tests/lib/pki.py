@@ -79,6 +79,17 @@ class Authority:
         return cert
 
 
+    def crl(self, name, *revoked, dates=("20260101000000Z", "20490101000000Z")):
+        """A revocation list with these certificates."""
+        for cert in revoked:
+            openssl("ca", "-config", self.config, "-keyfile", self.dir / "ca.key", "-cert", self.ca,
+                    "-revoke", cert.cert, "-crl_reason", "keyCompromise")
+        path = self.dir / f"{name}.crl"
+        openssl("ca", "-gencrl", "-config", self.config, "-keyfile", self.dir / "ca.key", "-cert", self.ca, "-out", path,
+                "-crl_lastupdate", dates[0], "-crl_nextupdate", dates[1])
+        return path
+
+
 class Pki:
     """All certificates the tests know; made once for a session."""
 

@@ -68,7 +68,6 @@ static const struct {
 		"did you mean 'ecdsa_secp256r1_sha256'?" },
 	{ OUT "signature_algorithms = rsa_pkcs1_sha256\nmin_version = 1.3\n", 4,
 		"signature_algorithms", "none of them is of TLS 1.3" },
-	{ OUT "crl = a.pem\n", 4, "crl", "not supported by this build" },
 	{ OUT "password_file = a.pem\n", 4, "password_file", "not supported by this build" },
 	{ OUT "ticket_keys = a.pem\n", 4, "ticket_keys", "not supported by this build" },
 	{ OUT "ocsp_staple = a.pem\n", 4, "ocsp_staple", "not supported by this build" },

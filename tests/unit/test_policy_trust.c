@@ -38,6 +38,11 @@ static const struct {
 	{ OUT "allow_peer = spki:" DIGEST "\n", 4, "allow_peer", "patterns that begin with" },
 	{ OUT "verify = none\nallow_peer = dns:a\n", 5, "allow_peer", "needs verify = full" },
 	{ IN "allow_peer = dns:a\n", 5, "allow_peer", "needs client_auth = required" },
+	{ OUT "crl = missing.crl\n", 4, "crl", "missing.crl', and there is no such file" },
+	{ OUT "crl = system\n", 4, "crl", "there is no such file" },
+	{ OUT "crl =\n", 4, "crl", "has no value, allowed: files of revocation lists" },
+	{ OUT "crl = a.pem\ncrl_check = maybe\n", 5, "crl_check", "allowed: required, available" },
+	{ OUT "crl_check = available\n", 4, "crl_check", "needs crl" },
 	{ "[profile \"p\"]\nallow_peer = dns:a\n" IN "profile = p\n", 2, "allow_peer",
 		"needs client_auth = required" },
 };
@@ -86,6 +91,8 @@ static const struct {
 	      ":aa:bb:cc:dd:ee:ff\n",
 		"allow_peer=sha256:"
 		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n" },
+	{ OUT "crl = /etc, a.pem\ncrl_check = available\n", "\ncrl_check=available\n" },
+	{ OUT "crl = /etc\n", "\ncrl=/etc\ncrl_check=required\n" },
 	{ IN "ca = a.pem\nclient_auth = optional\nallow_peer = dns:a\n", "allow_peer=dns:a\n" },
 };
 

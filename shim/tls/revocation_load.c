@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Files with revocation lists. In a directory, what is no list is passed over; but a list that
+ * cannot be used is an error wherever it is, since without it certificates would pass that it may
+ * name.
+ */
+#include "tls/pem.h"
+#include "tls/revocation.h"
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <wolfssl/wolfcrypt/settings.h>
+
+#include <wolfssl/ssl.h>
+
+#define FILES_MAX 4096
+
+/* 0; -EBADMSG: this is no list; -ENOTSUP, -ENOMEM: with the reason. */
+static int add(struct revocation *revocation, const void *der, size_t len, const char *path,
+	const struct why *why)
+{
+	size_t size = revocation->size > 0 ? revocation->size * 2 : 4;
+	uint8_t *copy = malloc(len > 0 ? len : 1);
+	const char *what;
+	int r;
+
+	if (revocation->count == revocation->size) {
+		struct crl *lists = reallocarray(revocation->lists, size, sizeof *lists);
+
+		if (lists == NULL) {
+			free(copy);
+			return -ENOMEM;
+		}
+		revocation->lists = lists;
+		revocation->size = size;
+	}
+	if (copy == NULL)
+		return -ENOMEM;
+	memcpy(copy, der, len);
+	r = crl_init(&revocation->lists[revocation->count], copy, len, &what);
+	if (r == -ENOTSUP)
+		return why_say(why, r,
+			"the revocation list in '%s' is %s: a whole one, signed by the CA itself, "
+			"is "
+			"needed",
+			path, what);
+	revocation->count += r == 0;
+	return r;
+}
+
+static int add_block(struct revocation *revocation, const struct pem_block *block, const char *path,
+	const struct why *why)
+{
+	DerBuffer *der = NULL;
+	int r = -EBADMSG;
+
+	if (wc_PemToDer((const unsigned char *)block->text, (long)block->len, CRL_TYPE, &der, NULL,
+		    NULL, NULL) == 0)
+		r = add(revocation, der->buffer, der->length, path, why);
+	wc_FreeDer(&der);
+	if (r == -EBADMSG)
+		return why_say(why, -EINVAL, "a revocation list in '%s' cannot be parsed", path);
+	return r;
+}
+
+/* 0 also if there is none in it. */
+static int load_file(struct revocation *revocation, const char *path, const struct why *why)
+{
+	struct pem_block block;
+	bool blocks = false;
+	struct pem pem;
+	size_t at = 0;
+	int r = pem_read(path, &pem);
+
+	if (r < 0)
+		return why_say(
+			why, r, "cannot read the revocation list '%s': %s", path, why_errno(r));
+	while (r == 0 && pem_next(&pem, &at, &block)) {
+		blocks = true;
+		if (strcmp(block.label, "X509 CRL") == 0)
+			r = add_block(revocation, &block, path, why);
+	}
+	if (!blocks) {
+		r = add(revocation, pem.text, pem.len, path, why);
+		r = r == -EBADMSG ? 0 : r;
+	}
+	pem_clear(&pem);
+	return r;
+}
+
+static int load_directory(struct revocation *revocation, const char *path, const struct why *why)
+{
+	char file[PATH_MAX];
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+	int files = 0, r = 0;
+
+	if (dir == NULL)
+		return why_say(why, -errno,
+			"cannot read the directory '%s' of revocation lists: %s", path,
+			why_errno(-errno));
+	while (r == 0 && (entry = readdir(dir)) != NULL && files++ < FILES_MAX) {
+		struct stat st;
+
+		if (entry->d_name[0] == '.' || snprintf(file, sizeof file, "%s/%s", path,
+						       entry->d_name) >= (int)sizeof file)
+			continue;
+		if (stat(file, &st) != 0 || !S_ISREG(st.st_mode))
+			continue;
+		r = load_file(revocation, file, why);
+	}
+	closedir(dir);
+	return r;
+}
+
+int revocation_load(
+	struct revocation *revocation, const struct policy_list *paths, const struct why *why)
+{
+	for (size_t i = 0; i < paths->count; i++) {
+		const char *path = paths->items[i];
+		size_t before = revocation->count;
+		struct stat st;
+		bool directory = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+		int r = directory ? load_directory(revocation, path, why)
+				  : load_file(revocation, path, why);
+
+		if (r < 0)
+			return r;
+		if (revocation->count == before)
+			return why_say(why, -EINVAL,
+				"no revocation list in %s'%s': PEM or DER is expected",
+				directory ? "the directory " : "", path);
+	}
+	return 0;
+}
+
+void revocation_clear(struct revocation *revocation)
+{
+	for (size_t i = 0; i < revocation->count; i++)
+		crl_clear(&revocation->lists[i]);
+	free(revocation->lists);
+	revocation->lists = NULL;
+	revocation->count = 0;
+}
