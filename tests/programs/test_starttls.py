@@ -328,11 +328,23 @@ def test_server(seam, version, how):
     check_opened(server, 2, version=f"TLSv{version}", direction="inbound")
 
 
+def test_greeting_goes_out_at_once(seam):
+    """The program has something else to do than to wait for the answer."""
+    server = seam.serve(
+        lambda port: [PYTHON, "-c", "import signal, socket, sys\n"
+                      "sock, _ = socket.create_server(('127.0.0.1', int(sys.argv[1]))).accept()\n"
+                      "sock.sendall(b'220 busy\\r\\n')\nsignal.pause()", port],
+        lambda port: seam.policy(seam.inbound(port, starttls="smtp")))
+    client = Client(server.port)
+    assert client.line() == b"220 busy\r\n"
+    client.close()
+
+
 def test_client_that_comes_and_goes(seam):
-    """One after the other: a client that leaves, one that says it in the clear, one that pipelines, one that is reset."""
+    """One after the other: clients that do not wait for the greeting and leave, pipeline, are gone, go on in the clear."""
     server = start_covered(seam, "asyncio", "smtp", "220 mx.test ESMTP")
     client = Client(server.port)
-    client.line()
+    assert client.ask(b"EHLO early\r\n", 3) == b"220 mx.test ESMTP\r\n250-mx.test\r\n250 STARTTLS\r\n"
     assert client.ask(b"QUIT\r\n", 2).startswith(b"221 ")
     event, = server.audit.wait("fail")
     assert "ended the connection before it asked for TLS" in event["reason"], event

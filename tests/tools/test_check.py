@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -211,6 +212,14 @@ def test_explains_why_not_and_why(seamtls, policy):
     assert settings["handshake_timeout"] == "5"
     assert settings["cert"] == f"{path.parent}/server.pem"
     assert "verify" not in settings and settings["client_auth"] == "none"
+
+
+def test_explains_starttls(seamtls, policy):
+    policy(POLICY + "starttls = imap\n")
+    out = explain(seamtls, "--direction", "inbound", "--local", ":8443")
+    assert dict(line.split(maxsplit=1) for line in out.split("settings:\n")[1].splitlines())["starttls"] == "imap"
+    other = explain(seamtls, "--remote", ":6380", "--host", "a.cache.example.com")
+    assert not re.search("^ *starttls ", other, re.M)
 
 
 def test_explains_the_default(seamtls, policy):
