@@ -113,6 +113,18 @@ def test_greeting_is_shared_with_a_child(seam):
     assert program.stdout == b"220  mx.test ESMTP\r\n MX.TEST ESMTP\r\n", program.story()
 
 
+@pytest.mark.parametrize("script", [
+    "read -r line <&3; echo \"$line\"; echo noop >&3; read -r line <&3; echo \"$line\"",
+    "head -n 1 <&3; echo noop >&3; head -n 1 <&3",
+], ids=["itself", "children"])
+def test_greeting_is_handed_on(seam, script):
+    """To a program that reads it from its standard input, through a relay."""
+    server = start_upgrading(seam, "smtp")
+    program = seam.run(["bash", "-c", f"exec 3<>/dev/tcp/localhost/{server.port}; {script}"],
+                       seam.policy(seam.outbound(server.port, starttls="smtp")))
+    assert program.stdout.split() == b"220 mx.test ESMTP NOOP".split(), program.story()
+
+
 def test_program_closes_without_having_read(seam):
     """As over plain TCP, the server hears a reset or an end; either way the program sees nothing of it."""
     server = start_upgrading(seam, "smtp")
