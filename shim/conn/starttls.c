@@ -69,11 +69,6 @@ bool starttls_left(const struct starttls *starttls)
 	return starttls->left;
 }
 
-unsigned starttls_heard(const struct starttls *starttls)
-{
-	return starttls->heard;
-}
-
 const uint8_t *starttls_pending(const struct starttls *starttls, size_t *len)
 {
 	*len = starttls->out_len;

@@ -43,8 +43,6 @@ bool starttls_left(const struct starttls *starttls);
 size_t starttls_hear(struct starttls *starttls, const uint8_t *data, size_t len);
 /* STARTTLS_PROGRAM: the same of what the program has written. */
 size_t starttls_hear_program(struct starttls *starttls, const uint8_t *data, size_t len);
-/* Counts what the peer has said. Its time begins anew with each. */
-unsigned starttls_heard(const struct starttls *starttls);
 
 /* What is to be sent; *len 0: nothing. starttls_sent() takes it away from the front. */
 const uint8_t *starttls_pending(const struct starttls *starttls, size_t *len);

@@ -98,10 +98,9 @@ static int send_pending(struct conn *conn, int fd)
 /* 1: go on; -EAGAIN; or failed. */
 static int hear_peer(struct conn *conn, int fd)
 {
-	unsigned heard = starttls_heard(conn->starttls);
 	uint8_t data[HEAR_LEN];
 	ssize_t n = sys_recv(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
-	size_t taken;
+	size_t taken, answer;
 
 	if (n == -EAGAIN)
 		return wait_for(conn, POLLIN);
@@ -114,7 +113,9 @@ static int hear_peer(struct conn *conn, int fd)
 	explicit_bzero(data, (size_t)n); /* a client may have sent a password */
 	if (taken > 0 && sys_recv(fd, NULL, taken, MSG_TRUNC | MSG_DONTWAIT) != (ssize_t)taken)
 		return broken(conn, EIO);
-	if (starttls_heard(conn->starttls) != heard)
+	/* The peer has said something that is an answer, or wants one: not one line of many. */
+	starttls_pending(conn->starttls, &answer);
+	if (answer > 0)
 		begin_time(conn);
 	return 1;
 }

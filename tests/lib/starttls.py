@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers in this process that upgrade to TLS as a protocol has it, or do so wrongly: scripts of what is said in the clear."""
+"""Servers in this process that upgrade to TLS, as a protocol has it or wrongly: scripts of what is said in the clear."""
 import socketserver
 
 from peers import Server, server_context
@@ -8,7 +8,6 @@ OID = b"1.3.6.1.4.1.1466.20037"
 LDAP_REQUEST = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + OID
 LDAP_SUCCESS = b"\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00"
 SSL_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"
-GSS_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x30"
 
 LINE = object()  # is heard
 

@@ -3,20 +3,19 @@
 `starttls`: the upgrade is the library's affair. Small programs at its border: what they see of the greeting in whatever
 way they wait for it, and that nothing of theirs leaves where the upgrade is refused, stripped or tampered with.
 """
-import json
 import re
+import select
 import socket
-import ssl
+import socketserver
 
 import pytest
 
-import starttls
 from clients import FAILING_CALL, WAYS, probe
-from peers import TIMEOUT_S, Sink, client_context, start_server
+from peers import TIMEOUT_S, Sink, client_context
 from process import free_port
 from seam import check_opened
 from servers import INETD, PYTHON
-from starttls import GREETINGS, GSS_REQUEST, LDAP_REQUEST, LDAP_SUCCESS, LINE, SSL_REQUEST, start_upgrading
+from starttls import GREETINGS, LDAP_REQUEST, LDAP_SUCCESS, LINE, SSL_REQUEST, start_upgrading
 
 pytestmark = pytest.mark.tls_only
 GREETERS = list(GREETINGS)
@@ -84,6 +83,15 @@ def test_greeting_is_waited_for(seam, version, how):
     check_opened(program, version=f"TLSv{version}", direction="outbound")
     server.wait_ended()
     assert server.seen[0].data == b"noop\r\n"
+
+
+@pytest.mark.parametrize("how", ["blocking", "poll", "edge", "asyncio"])
+def test_greeting_at_first_use(seam, how):
+    """Nothing begins before the program waits for it."""
+    server = start_upgrading(seam, "smtp")
+    program = seam.run([PYTHON, "-c", WAITER, how, server.port],
+                       seam.policy(seam.outbound(server.port, starttls="smtp", handshake_at="first_use")))
+    assert program.stdout == b"220 mx.test ESMTP\r\nNOOP\r\n", program.story()
 
 
 @pytest.mark.parametrize("protocol", GREETERS)
@@ -200,6 +208,21 @@ def test_server_says_nothing(seam):
     assert (program.call, program.errno) == ("connect", "ETIMEDOUT"), program.story()
     event, = program.audit.wait("fail")
     assert "handshake_timeout = 1 s" in event["reason"] and "starttls" in event["reason"], event
+
+
+def test_server_that_never_comes_to_an_end(seam):
+    """Its lines do not buy it time."""
+    server = start_upgrading(seam, script=[b"220-a\r\n"] * 3, tls=False,
+                             handler=type("Drip", (socketserver.BaseRequestHandler,), {"handle": drip}))
+    program = probe(seam, "blocking", server.port,
+                    seam.policy(seam.outbound(server.port, starttls="smtp", handshake_timeout=1)))
+    assert (program.call, program.errno) == ("connect", "ETIMEDOUT"), program.story()
+
+
+def drip(handler):
+    """A line now and then, for as long as somebody listens."""
+    while not select.select([handler.request], [], [], 0.2)[0]:
+        handler.request.sendall(b"220-b\r\n")
 
 
 # --- Servers
