@@ -66,6 +66,10 @@ void check_settings(struct loader *loader, const struct section *section)
 		return;
 	}
 	check_starttls(loader, section);
+	if (tls->must_staple && tls->verify == POLICY_VERIFY_NONE)
+		load_error(loader, key_origin(section, "must_staple"), "must_staple",
+			"needs verify = full, or chain: nothing is asked of a peer that is not "
+			"verified");
 	if (tls->crl_check != POLICY_CRL_REQUIRED && tls->crl.count == 0)
 		load_error(loader, key_origin(section, "crl_check"), "crl_check",
 			"needs crl: there are no revocation lists to go by");

@@ -58,6 +58,8 @@ struct tls_settings {
 	struct policy_list ca;   /* "system", or absolute paths of PEM files or directories */
 	struct policy_list crl;  /* absolute paths of files (PEM or DER) or directories */
 	enum policy_crl_check crl_check;
+	struct policy_list ocsp_staple; /* absolute paths of responses, DER */
+	bool must_staple;
 	struct policy_list cert; /* absolute paths, PEM */
 	struct policy_list
 		key; /* one for each cert, or empty: the key is in the certificate's file */

@@ -319,16 +319,39 @@ struct wanted_context {
 	size_t why_len;
 };
 
+static int audit(struct audit_event *event);
+
+/* What works without it, and is to be known all the same. */
+static void tell_warning(const struct policy_rule *rule, const struct tls_context *context)
+{
+	struct audit_event event;
+
+	audit_event_init(&event, AUDIT_POLICY);
+	event.rule = rule->name;
+	event.reason = tls_context_warning(context);
+	if (event.reason[0] == '\0')
+		return;
+	notice_debug(1, "rule '%s': %s", rule->name, event.reason);
+	audit(&event);
+}
+
 static void make_context(void *arg)
 {
 	const struct wanted_context *wanted = arg;
 	struct tls_context **context = &contexts[wanted->role][wanted->rule->index];
 
+	bool made = false;
+
 	guard_lock(&host_lock);
-	if (*context == NULL && tls_context_new(&wanted->rule->tls, wanted->role, context,
-					wanted->why, wanted->why_len) < 0)
-		*context = NULL;
+	if (*context == NULL) {
+		made = tls_context_new(&wanted->rule->tls, wanted->role, context, wanted->why,
+			       wanted->why_len) == 0;
+		if (!made)
+			*context = NULL;
+	}
 	guard_unlock(&host_lock);
+	if (made)
+		tell_warning(wanted->rule, *context);
 }
 
 struct tls_context *host_context(

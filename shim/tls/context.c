@@ -5,6 +5,7 @@
 #include "tls/context_private.h"
 #include "tls/handshake_private.h"
 #include "tls/keylog.h"
+#include "tls/staple.h"
 #include "tls/suite.h"
 #include "tls/verify.h"
 #include <errno.h>
@@ -188,6 +189,7 @@ static int settings_copy(
 {
 	context->verify = settings->verify;
 	context->client_auth = settings->client_auth;
+	context->must_staple = settings->must_staple;
 	if (settings->server_name != NULL &&
 		(context->server_name = strdup(settings->server_name)) == NULL)
 		return -ENOMEM;
@@ -219,13 +221,17 @@ static int trust_set(
 	bool asks = context->role == TLS_CLIENT ? context->verify != POLICY_VERIFY_NONE
 						: context->client_auth != POLICY_CLIENT_NONE;
 	int mode = asks ? WOLFSSL_VERIFY_PEER : WOLFSSL_VERIFY_NONE;
-	int r;
+	int r = 0;
 
 	if (asks && context->role == TLS_SERVER && context->client_auth == POLICY_CLIENT_REQUIRED)
 		mode |= WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	wolfSSL_CTX_set_verify(context->ctx, mode, verify_certificate);
-	if (!asks)
-		return 0;
+	if (context->role == TLS_CLIENT)
+		r = staple_context_client(context, why);
+	else
+		r = staple_context_server(context, &settings->ocsp_staple, why);
+	if (r < 0 || !asks)
+		return r;
 	if (settings->ca.count == 0)
 		return why_say(why, -EINVAL, "certificates are to be verified, but ca is empty");
 	context->revocation.check = settings->crl_check;
@@ -311,6 +317,8 @@ int tls_context_new(const struct tls_settings *settings, enum tls_role role,
 		tls_context_free(first);
 		return r;
 	}
+	if (role == TLS_SERVER)
+		staple_warn_of_strangers(first, &settings->ocsp_staple);
 	*out = first;
 	return 0;
 }
@@ -328,6 +336,7 @@ void tls_context_free(struct tls_context *context)
 		context_list_clear(&context->allow_peer);
 		anchors_clear(&context->anchors);
 		revocation_clear(&context->revocation);
+		pem_clear(&context->response);
 		free(context->pins);
 		free(context->server_name);
 		free(context->keylog);
@@ -335,6 +344,13 @@ void tls_context_free(struct tls_context *context)
 		free(context);
 		context = next;
 	}
+}
+
+const char *tls_context_warning(const struct tls_context *context)
+{
+	while (context->warning[0] == '\0' && context->next != NULL)
+		context = context->next;
+	return context->warning;
 }
 
 int tls_context_days_left(const struct tls_context *context)

@@ -22,6 +22,9 @@ int tls_context_new(const struct tls_settings *settings, enum tls_role role,
 	struct tls_context **out, char *why, size_t why_len);
 void tls_context_free(struct tls_context *context);
 
+/* What does not work without being an error, for the operator; "": nothing. */
+const char *tls_context_warning(const struct tls_context *context);
+
 /* Days until the first of the context's own certificates expires; INT_MAX if it has none. Negative:
  * expired. */
 int tls_context_days_left(const struct tls_context *context);

@@ -5,8 +5,9 @@
 
 #include "anchors.h"
 #include "context.h"
-#include "scheme.h"
+#include "pem.h"
 #include "revocation.h"
+#include "scheme.h"
 #include "why.h"
 #include "x509.h"
 #include <wolfssl/wolfcrypt/settings.h>
@@ -22,6 +23,9 @@ struct tls_context {
 	enum tls_role role;
 	enum policy_verify verify;
 	enum policy_client_auth client_auth;
+	bool must_staple;
+	struct pem response; /* OCSP, in DER: what is stapled; no text: nothing */
+	char warning[256];   /* what is no reason to refuse the context; "": nothing */
 	struct revocation revocation;
 	struct anchors anchors; /* what wolfSSL's manager has, for our own part of the verdict */
 	size_t pin_count;

@@ -150,6 +150,8 @@ static int set_client(struct tls_handshake *handshake, const char *name)
 {
 	int r = set_name(handshake, name);
 
+	if (r == 0)
+		r = staple_ask(handshake);
 	/* wolfSSL puts the names of each call before the ones it has. */
 	for (size_t i = handshake->context->alpn_count; i > 0 && r == 0; i--)
 		r = use_alpn(handshake, handshake->context->alpn[i - 1]);
@@ -229,6 +231,7 @@ void tls_handshake_free(struct tls_handshake *handshake)
 	 * good. Refused while others run. */
 	wolfSSL_CTX_UnloadIntermediateCerts(handshake->context->ctx);
 	wire_clear(&handshake->wire);
+	staple_clear(&handshake->staple);
 	peer_clear(&handshake->result.peer);
 	free(handshake->name);
 	free(handshake->hello);
@@ -282,12 +285,23 @@ static void note_result(struct tls_handshake *handshake)
 	note_names(handshake);
 }
 
+void handshake_reject(struct tls_handshake *handshake, int alert)
+{
+	handshake->rejected = true;
+	handshake->alert = alert;
+}
+
 /* That wolfSSL goes on only after verify_certificate() said yes is its business; that nothing goes
  * on without is ours. */
-static bool is_trusted(const struct tls_handshake *handshake)
+static bool is_trusted(struct tls_handshake *handshake)
 {
 	const struct tls_context *context = handshake->context;
 	bool needed = context->role == TLS_CLIENT || context->client_auth == POLICY_CLIENT_REQUIRED;
+	struct why why = { handshake->result.verify, sizeof handshake->result.verify };
+	int alert = handshake->accepted ? staple_end(handshake, &why) : 0;
+
+	if (alert != 0)
+		handshake_reject(handshake, alert);
 
 	return !handshake->rejected && (handshake->accepted || !needed);
 }
@@ -414,6 +428,16 @@ static int key_make(struct tls_handshake *handshake, const struct tls_suite *sui
 	if (suite->version == RECORD_TLS12)
 		return key_from_block(handshake, suite, client, own, key);
 	return record_key_from_secret(key, suite->aead, secret->bytes, secret->len);
+}
+
+int handshake_send_key(struct tls_handshake *handshake, struct record_key *key)
+{
+	const struct tls_suite *suite =
+		tls_suite_by_id((unsigned)wolfSSL_get_current_cipher_suite(handshake->ssl));
+
+	return suite == NULL ? -ENOTSUP
+			     : key_make(handshake, suite, handshake->context->role == TLS_CLIENT,
+				       true, key);
 }
 
 int tls_handshake_keys(

@@ -5,6 +5,7 @@
 
 #include "context_private.h"
 #include "handshake.h"
+#include "staple.h"
 #include "wire.h"
 
 enum {
@@ -30,6 +31,7 @@ struct tls_handshake {
 	struct wire wire;
 	struct tls_result result;
 	char *name;    /* what the peer's certificate is to be for; NULL: not checked */
+	struct staple staple;
 	bool judged;   /* the peer's certificates, by us */
 	bool rejected; /* our verdict on the peer's certificate; the reason is in result.verify */
 	int alert;     /* ... and what the peer is told of it */
@@ -48,6 +50,12 @@ int handshake_begin(struct tls_handshake *handshake);
 
 /* wolfSSL's hook on a ClientHello that was parsed (server). */
 int handshake_on_client_hello(WOLFSSL *ssl, int *alert, void *arg);
+
+/* The peer is not trusted: so we end, and tell it this alert. */
+void handshake_reject(struct tls_handshake *handshake, int alert);
+
+/* Our key as it stands, once wolfSSL is through. As tls_handshake_keys(). */
+int handshake_send_key(struct tls_handshake *handshake, struct record_key *key);
 
 /* parting.c: tells the peer, if wolfSSL has not, why its handshake ends with the error r; as far as
  * it can be told. */

@@ -40,6 +40,16 @@ static int current_key(const struct tls_handshake *handshake, struct record_key 
 	return r;
 }
 
+/* TLS 1.2 after our ChangeCipherSpec. While it is not through, wolfSSL has alerts for all that can
+ * go wrong. */
+static ssize_t seal_tls12(struct tls_handshake *handshake, struct record_key *key,
+	const struct iovec *iov, uint8_t *record)
+{
+	if (!wolfSSL_is_init_finished(handshake->ssl) || handshake_send_key(handshake, key) < 0)
+		return -ENOENT;
+	return record_seal(key, RECORD_ALERT, iov, 0, iov->iov_len, record);
+}
+
 void parting_alert(struct tls_handshake *handshake, int r)
 {
 	struct tls_result *result = &handshake->result;
@@ -57,10 +67,8 @@ void parting_alert(struct tls_handshake *handshake, int r)
 	found = current_key(handshake, &key);
 	if (found == 0)
 		len = record_seal(&key, RECORD_ALERT, &iov, 0, sizeof body, record);
-	else if (wire->changed_cipher)
-		/* TLS 1.2 after our ChangeCipherSpec: what is left to go wrong, wolfSSL has alerts
-		 * for. */
-		len = -ENOENT;
+	else if (wire->changed_cipher && wolfSSL_GetVersion(handshake->ssl) == WOLFSSL_TLSV1_2)
+		len = seal_tls12(handshake, &key, &iov, record);
 	record_key_clear(&key);
 	if (len > 0 && wire_write(&handshake->wire, record, (size_t)len) == 0)
 		result->alert_sent = body[1];

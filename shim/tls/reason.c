@@ -5,6 +5,7 @@
 #include "tls/handshake_private.h"
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
 	int error; /* wolfSSL's */
@@ -101,6 +102,12 @@ int reason_find(struct tls_handshake *handshake, int error)
 	/* A warning that the peer did not end with is none of the reasons. */
 	if (error == FATAL_ERROR || error == ZERO_RETURN || history.last_rx.level == alert_fatal)
 		result->alert_received = history.last_rx.code;
+	/* Of what wolfSSL cannot parse we do not hear. */
+	if (error == BAD_CERTIFICATE_STATUS_ERROR && !handshake->rejected) {
+		strcpy(result->verify, "the stapled OCSP response cannot be parsed, or is an error "
+				       "of the responder");
+		handshake->rejected = true;
+	}
 	if (handshake->rejected && handshake->alert == ALERT_ACCESS_DENIED)
 		return why_say(&why, -EKEYREJECTED, "the peer is %s", result->verify);
 	if (handshake->rejected)

@@ -16,8 +16,7 @@
 
 static int reject(struct tls_handshake *handshake, int alert)
 {
-	handshake->rejected = true;
-	handshake->alert = alert;
+	handshake_reject(handshake, alert);
 	return 0;
 }
 
@@ -99,6 +98,8 @@ static int judge(
 		sent[evidence.count++] =
 			(struct x509_bytes){ store->certs[i].buffer, store->certs[i].length };
 	alert = judge_peer(handshake->context, &evidence, chain, &why);
+	if (alert == 0 && chain->count > 0)
+		alert = staple_judge(handshake, chain, &why);
 	if (chain->count > 0)
 		peer_fill(&handshake->result.peer, &chain->link[0]);
 	return alert == 0 ? 1 : reject(handshake, alert);
@@ -109,7 +110,9 @@ static int verify(
 {
 	const WOLFSSL_BUFFER_INFO *in_question = &store->certs[store->error_depth];
 	struct x509_bytes der = { in_question->buffer, in_question->length };
+	struct why why = verdict(handshake);
 	bool own = store->error_depth == 0;
+	int alert;
 	bool asked = handshake->context->role == TLS_SERVER ||
 		     handshake->context->verify != POLICY_VERIFY_NONE;
 
@@ -118,6 +121,12 @@ static int verify(
 	if (asked && !ok) {
 		chain_init(chain, &der, 1);
 		return reject(handshake, say_refusal(handshake, store->error, chain, own));
+	}
+	/* In TLS 1.2 it may still come. */
+	if (own && wolfSSL_GetVersion(handshake->ssl) == WOLFSSL_TLSV1_3) {
+		alert = staple_end(handshake, &why);
+		if (alert != 0)
+			return reject(handshake, alert);
 	}
 	handshake->accepted = own;
 	/* The peer's own comes last: whatever is sent after it is judged anew. */

@@ -37,6 +37,8 @@ static void note_records(struct wire *wire, const uint8_t *buf, size_t len)
 
 		if (body > len - RECORD_HEADER_LEN)
 			return;
+		wire->changed_cipher |= buf[0] == RECORD_CHANGE_CIPHER_SPEC;
+		wire->sealed += buf[0] == RECORD_APPLICATION_DATA;
 		if (buf[0] == RECORD_HANDSHAKE && body >= sizeof wire->finished_nonce)
 			memcpy(wire->finished_nonce, buf + RECORD_HEADER_LEN,
 				sizeof wire->finished_nonce);

@@ -63,14 +63,14 @@ class Authority:
                 "-out", self.ca, "-days", "30", "-subj", f"/CN=Test {name}",
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def issue(self, name, common_name, san, dates=VALID, key="ecdsa", usage="serverAuth"):
+    def issue(self, name, common_name, san, dates=VALID, key="ecdsa", usage="serverAuth", more=""):
         cert = Cert(self.dir / f"{name}.pem", self.dir / f"{name}.key")
         request, extensions = self.dir / f"{name}.csr", self.dir / f"{name}.ext"
         openssl("req", "-new", *KEYS[key], "-nodes", "-keyout", cert.key, "-out", request,
                 "-subj", f"/CN={common_name}")
         extensions.write_text(f"basicConstraints=CA:FALSE\nkeyUsage=digitalSignature\n"
                               f"extendedKeyUsage={usage}\nsubjectAltName={san}\n"
-                              f"authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n")
+                              f"authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n{more}\n")
         openssl("ca", "-batch", "-notext", "-config", self.config, "-keyfile", self.dir / "ca.key",
                 "-cert", self.ca, "-in", request, "-out", cert.cert, "-extfile", extensions,
                 "-startdate", dates[0], "-enddate", dates[1])
@@ -88,6 +88,15 @@ class Authority:
         openssl("ca", "-gencrl", "-config", self.config, "-keyfile", self.dir / "ca.key", "-cert", self.ca, "-out", path,
                 "-crl_lastupdate", dates[0], "-crl_nextupdate", dates[1])
         return path
+
+
+    def ocsp_response(self, cert):
+        """What a responder would say of a certificate now, in DER."""
+        request, response = cert.cert.with_suffix(".req"), cert.cert.with_suffix(".ocsp")
+        openssl("ocsp", "-issuer", self.ca, "-cert", cert.cert, "-reqout", request)
+        openssl("ocsp", "-index", self.dir / "index.txt", "-CA", self.ca, "-rsigner", self.ca, "-rkey", self.dir / "ca.key",
+                "-reqin", request, "-respout", response, "-ndays", "30")
+        return response
 
 
 class Pki:

@@ -2,13 +2,14 @@
 """Certificates that were good once: revocation lists and stapled responses, in both roles, against other implementations."""
 import re
 import ssl
+import subprocess
 import sys
 
 import pytest
 
 from clients import FAILING_CALL, WAYS, probe
 from peers import Echo, Sink, connect, start_server
-from pki import Authority
+from pki import Authority, Cert
 from seam import check_opened
 
 pytestmark = pytest.mark.tls_only
@@ -24,8 +25,15 @@ def authority(tmp_path_factory):
     made.bad = made.issue("bad", "localhost", "DNS:localhost,IP:127.0.0.1")
     made.client = made.issue("client", "client", "DNS:client.example", usage="clientAuth")
     made.bad_client = made.issue("bad-client", "bad client", "DNS:client.example", usage="clientAuth")
+    made.stapler = made.issue("stapler", "localhost", "DNS:localhost,IP:127.0.0.1", more="tlsfeature=status_request")
+    # curl looks for the issuer in what the server sends, and nowhere else.
+    made.with_ca = Cert(made.good.cert.with_suffix(".chain"), made.good.key)
+    made.with_ca.cert.write_text(made.good.cert.read_text() + made.ca.read_text())
+    made.response = made.ocsp_response(made.good)
+    made.stapler_response = made.ocsp_response(made.stapler)
     made.old_list = made.crl("old", dates=("20200101000000Z", "20200201000000Z"))
     made.list = made.crl("new", made.bad, made.bad_client)
+    made.bad_response = made.ocsp_response(made.bad)
     return made
 
 
@@ -92,3 +100,90 @@ def test_list_that_cannot_be_used_is_an_error(seam, authority):
     program = probe(seam, "blocking", server.port, seam.policy(seam.outbound(server.port, ca=authority.ca, crl=authority.ca)))
     assert (program.call, program.errno) == ("connect", "EACCES"), program.story()
     assert "no revocation list in" in program.stderr
+
+
+def start_openssl_server(seam, cert, version, response=None):
+    """OpenSSL's own server, which staples whatever it is given."""
+    return seam.serve(
+        lambda port: ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", cert.cert, "-key", cert.key, "-www",
+                      "-tls1_2" if version == "1.2" else "-tls1_3", *(["-status_file", response] if response else [])],
+        None)
+
+
+def get(seam, port, name="out", **keys):
+    policy = seam.policy(seam.outbound(port, name=name, server_name="localhost", **keys))
+    return seam.run(["curl", "-sS", "-o", "/dev/null", f"http://127.0.0.1:{port}/"], policy, status=None)
+
+
+@pytest.mark.parametrize("cert, response, keys", [
+    ("good", None, {}),
+    ("good", "response", {}),
+    ("good", "response", {"must_staple": "yes"}),
+    ("stapler", "stapler_response", {}),
+])
+def test_stapled_response_is_good(seam, authority, version, cert, response, keys):
+    server = start_openssl_server(seam, getattr(authority, cert), version, response and getattr(authority, response))
+    program = get(seam, server.port, ca=authority.ca, **keys)
+    assert program.status == 0, program.story()
+    opened, = check_opened(program)
+    assert opened["verify"] == "ok"
+
+
+@pytest.mark.parametrize("cert, response, keys, words, alert", [
+    ("good", None, {"must_staple": "yes"}, "there is no stapled OCSP response, and must_staple asks for one",
+     "bad_certificate_status_response"),
+    ("stapler", None, {}, "there is no stapled OCSP response, and the certificate asks for one",
+     "bad_certificate_status_response"),
+    ("bad", "bad_response", {}, "the stapled OCSP response says that it is revoked: serial number", "certificate_revoked"),
+    ("bad", "response", {}, "the stapled OCSP response is not about this certificate", "bad_certificate_status_response"),
+])
+def test_stapled_response_is_refused(seam, authority, version, cert, response, keys, words, alert):
+    server = start_openssl_server(seam, getattr(authority, cert), version, response and getattr(authority, response))
+    program = get(seam, server.port, ca=authority.ca, **keys)
+    assert program.status != 0
+    failed, = program.audit.wait("fail", rule="out")
+    assert words in failed["reason"] and failed["alert"]["sent"] == alert, failed
+    assert not program.audit.find("open")
+
+
+def start_stapling(seam, version, cert, response):
+    folder = seam.make_dir("site")
+    (folder / "index.html").write_text("secret")
+    return seam.serve(
+        lambda port: [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "-d", folder, port],
+        lambda port: seam.policy(seam.inbound(port, cert=cert, name="in", version=version,
+                                              ocsp_staple=response)))
+
+
+ASKING = {
+    "curl": lambda port, ca: ["curl", "-sSf", "--cert-status", "--cacert", ca, f"https://localhost:{port}/index.html"],
+    "gnutls-cli": lambda port, ca: ["gnutls-cli", "--ocsp", "--x509cafile", ca, "-p", port, "localhost"],
+    "openssl": lambda port, ca: ["openssl", "s_client", "-status", "-CAfile", ca, "-connect", f"127.0.0.1:{port}"],
+}
+
+
+@pytest.mark.parametrize("client", ASKING)
+def test_server_staples(seam, authority, version, client):
+    server = start_stapling(seam, version, authority.with_ca, authority.response)
+    command = [str(word) for word in ASKING[client](server.port, authority.ca)]
+    done = subprocess.run(command, input="GET /index.html HTTP/1.0\r\n\r\n", capture_output=True, text=True, timeout=60,
+                          check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    if client == "openssl":
+        assert "OCSP Response Status: successful" in said and "Cert Status: good" in said, said
+    if client == "gnutls-cli":
+        assert re.search("(?i)ocsp status request|verified", said) and "not verified" not in said.lower(), said
+
+
+@pytest.mark.parametrize("response, words", [
+    ("bad_response", "is not stapled: it is not about a certificate of the rule"),
+    ("ca", "is not stapled: it cannot be parsed"),
+])
+def test_response_that_is_no_good_is_not_stapled(seam, authority, version, response, words):
+    server = start_stapling(seam, version, authority.good, getattr(authority, response))
+    done = subprocess.run(["openssl", "s_client", "-status", "-CAfile", authority.ca, "-connect", f"127.0.0.1:{server.port}"],
+                          input="", capture_output=True, text=True, timeout=60, check=False)
+    assert "OCSP response: no response sent" in done.stdout, done.stdout
+    told, = [event for event in server.audit.wait("policy", 2) if event.get("rule") == "in"]
+    assert words in told["reason"], told

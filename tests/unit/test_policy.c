@@ -70,8 +70,6 @@ static const struct {
 		"signature_algorithms", "none of them is of TLS 1.3" },
 	{ OUT "password_file = a.pem\n", 4, "password_file", "not supported by this build" },
 	{ OUT "ticket_keys = a.pem\n", 4, "ticket_keys", "not supported by this build" },
-	{ OUT "ocsp_staple = a.pem\n", 4, "ocsp_staple", "not supported by this build" },
-	{ OUT "must_staple = yes\n", 4, "must_staple", "not supported by this build" },
 	{ OUT "plane = kernel\n", 4, "plane", "'kernel' is not supported by this build" },
 	{ OUT "plane = relay\n", 4, "plane", "found 'relay', allowed: auto, user" },
 	{ OUT "start = program\n", 4, "start", "not supported by this build" },
