@@ -122,6 +122,13 @@ struct hostent;
 		(const char *node, const char *service, const struct addrinfo *hints,              \
 			struct addrinfo **out),                                                    \
 		(node, service, hints, out))                                                       \
+	X(int, getaddrinfo_a,                                                                      \
+		(int mode, struct gaicb *list[], int count, struct sigevent *notification),        \
+		(mode, list, count, notification))                                                 \
+	X(int, gai_error, (struct gaicb * request), (request))                                     \
+	X(int, gai_suspend,                                                                        \
+		(const struct gaicb *const list[], int count, const struct timespec *timeout),     \
+		(list, count, timeout))                                                            \
 	X(struct hostent *, gethostbyname, (const char *name), (name))                             \
 	X(struct hostent *, gethostbyname2, (const char *name, int family), (name, family))        \
 	X(int, gethostbyname_r,                                                                    \

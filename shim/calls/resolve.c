@@ -4,7 +4,9 @@
  * one its peer has to prove.
  */
 #include "calls/border.h"
+#include "conn/lookups.h"
 #include "conn/names.h"
+#include <stdint.h>
 
 SEAM_EXPORT int getaddrinfo(
 	const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out)
@@ -49,5 +51,39 @@ SEAM_EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *h
 
 	if (r == 0)
 		names_learn_host(name, *out);
+	return r;
+}
+
+SEAM_EXPORT int getaddrinfo_a(
+	int mode, struct gaicb *list[], int count, struct sigevent *notification)
+{
+	int r;
+
+	if (list != NULL)
+		lookups_begin(list, count);
+	r = libc.getaddrinfo_a(mode, list, count, notification);
+	for (int i = 0; mode == GAI_WAIT && r == 0 && i < count; i++)
+		if (list[i] != NULL && libc.gai_error(list[i]) == 0)
+			lookups_found(list[i]);
+	return r;
+}
+
+SEAM_EXPORT int gai_error(struct gaicb *request)
+{
+	int r = libc.gai_error(request);
+
+	if (r == 0)
+		lookups_found(request);
+	return r;
+}
+
+SEAM_EXPORT int gai_suspend(
+	const struct gaicb *const list[], int count, const struct timespec *timeout)
+{
+	int r = libc.gai_suspend(list, count, timeout);
+
+	for (int i = 0; list != NULL && i < count; i++)
+		if (list[i] != NULL && libc.gai_error((struct gaicb *)(uintptr_t)list[i]) == 0)
+			lookups_found(list[i]);
 	return r;
 }

@@ -7,6 +7,8 @@
  */
 #include "conn/internal.h"
 
+#include "conn/lookups.h"
+
 #include "deep.h"
 #include "guard.h"
 
@@ -59,6 +61,7 @@ void conn_lock_all(bool on)
 	driver_lock_for_fork(on);
 	interest_lock_for_fork(on);
 	names_lock_for_fork(on);
+	lookups_lock_for_fork(on);
 	share_lock_for_fork(on);
 	table_lock_for_fork(on);
 }
