@@ -279,7 +279,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "if_program_tls", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_choice, .choices = choices_program_tls, .print = print_choice, FIELD(tls.if_program_tls) },
 	{ .name = "starttls", .where = KEY_TLS, .parse = parse_choice, .choices = choices_starttls, .print = print_choice_if_any, FIELD(tls.starttls) },
 	{ .name = "start", .where = KEY_TLS, .parse = parse_choice, .choices = choices_start },
-	{ .name = "ocsp_staple", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_staples, .allowed = "files of OCSP responses in DER", .print = print_list, FIELD(tls.ocsp_staple) },
+	{ .name = "ocsp_staple", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_files, .allowed = "files of OCSP responses in DER", .print = print_list, FIELD(tls.ocsp_staple) },
 	{ .name = "must_staple", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_bool, .choices = choices_bool, .print = print_bool, FIELD(tls.must_staple) },
 	{ .name = "plane", .where = KEY_TLS, .parse = parse_choice, .choices = choices_plane },
 	{ .name = "keylog", .where = KEY_TLS, .parse = parse_path, .allowed = "a file", .relaxes = true, .print = print_string, FIELD(tls.keylog) },

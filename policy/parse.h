@@ -36,7 +36,6 @@ int parse_zero(
 	struct parse *parse, const char *text, void *out); /* only 0 is there; `out` is not used */
 int parse_path(struct parse *parse, const char *text, void *out);
 int parse_ca(struct parse *parse, const char *text, void *out);
-int parse_staples(struct parse *parse, const char *text, void *out);
 int parse_crl(struct parse *parse, const char *text, void *out);
 int parse_files(struct parse *parse, const char *text, void *out);
 int parse_choice_list(

@@ -87,19 +87,6 @@ static int parse_crl_file(struct parse *parse, char *item, void *out)
 	return path != NULL ? check_file(parse, path, true) : -ENOMEM;
 }
 
-static int parse_staple(struct parse *parse, char *item, void *out)
-{
-	char *path = parse_resolve_path(parse, item);
-
-	*(char **)out = path;
-	return path != NULL ? check_file(parse, path, false) : -ENOMEM;
-}
-
-int parse_staples(struct parse *parse, const char *text, void *out)
-{
-	return parse_strings(parse, text, parse_staple, out);
-}
-
 int parse_crl(struct parse *parse, const char *text, void *out)
 {
 	return parse_strings(parse, text, parse_crl_file, out);

@@ -127,7 +127,8 @@ int staple_end(struct tls_handshake *handshake, const struct why *why)
 {
 	const struct staple *staple = &handshake->staple;
 
-	if (!staple->needed || staple->good)
+	/* A session that is resumed was good when it began: there is no certificate in it. */
+	if (!staple->needed || staple->good || staple->memory == NULL)
 		return 0;
 	return why_say(why, ALERT_BAD_STATUS_RESPONSE, "there is no stapled OCSP response, %s",
 		handshake->context->must_staple ? "and must_staple asks for one"
