@@ -43,11 +43,6 @@ static const struct policy_choice choices_bool[] = {
 	{ "yes", 1, 0 },
 	{ NULL, 0, 0 },
 };
-static const struct policy_choice choices_only_no[] = {
-	{ "no", 0, 0 },
-	{ "yes", 1, CHOICE_UNSUPPORTED },
-	{ NULL, 0, 0 },
-};
 static const struct policy_choice choices_version[] = {
 	{ "1.2", POLICY_TLS12, 0 },
 	{ "1.3", POLICY_TLS13, 0 },
@@ -272,9 +267,9 @@ const struct policy_key policy_keys[] = {
 	{ .name = "handshake_timeout", .where = KEY_TLS, .parse = parse_seconds, .allowed = "seconds", .print = print_number, FIELD(tls.handshake_timeout_s) },
 	{ .name = "handshake_at", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_choice, .choices = choices_handshake_at, .print = print_choice, FIELD(tls.handshake_at) },
 	{ .name = "truncation", .where = KEY_TLS, .parse = parse_choice, .choices = choices_truncation, .print = print_choice, FIELD(tls.truncation) },
-	{ .name = "resumption", .where = KEY_TLS, .parse = parse_choice, .choices = choices_only_no },
-	{ .name = "tickets", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_zero, .allowed = "0" },
-	{ .name = "ticket_keys", .where = KEY_TLS },
+	{ .name = "resumption", .where = KEY_TLS, .parse = parse_bool, .choices = choices_bool, .print = print_bool, FIELD(tls.resumption) },
+	{ .name = "tickets", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_tickets, .allowed = "0 to 8", .print = print_number, FIELD(tls.tickets) },
+	{ .name = "ticket_keys", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_one_file, .allowed = "a file", .print = print_string, FIELD(tls.ticket_keys) },
 	{ .name = "accept", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_choice, .choices = choices_accept, .print = print_choice, FIELD(tls.accept) },
 	{ .name = "if_program_tls", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_choice, .choices = choices_program_tls, .print = print_choice, FIELD(tls.if_program_tls) },
 	{ .name = "starttls", .where = KEY_TLS, .parse = parse_choice, .choices = choices_starttls, .print = print_choice_if_any, FIELD(tls.starttls) },
@@ -339,6 +334,8 @@ void key_values_default(struct key_values *values)
 			.max_version = POLICY_TLS13,
 			.ca = { .count = 1, .items = system_list },
 			.handshake_timeout_s = 10,
+			.resumption = true,
+			.tickets = 1,
 		},
 	};
 }

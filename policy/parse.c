@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define SECONDS_MAX 3600
+#define TICKETS_MAX 8
 
 int parse_refuse(struct parse *parse, const char *format, ...)
 {
@@ -158,16 +159,13 @@ int parse_seconds(struct parse *parse, const char *text, void *out)
 	return 0;
 }
 
-int parse_zero(struct parse *parse, const char *text, void *out)
+int parse_tickets(struct parse *parse, const char *text, void *out)
 {
 	uint32_t number;
 
-	(void)out;
-	if (!text_number(text, strlen(text), UINT32_MAX, &number))
-		return parse_refuse(parse, "found '%.100s', allowed: 0", text);
-	if (number != 0)
-		return parse_refuse(
-			parse, "'%.100s' is not supported by this build, allowed: 0", text);
+	if (!text_number(text, strlen(text), TICKETS_MAX, &number))
+		return parse_refuse(parse, "found '%.100s', allowed: 0 to %d", text, TICKETS_MAX);
+	*(unsigned *)out = number;
 	return 0;
 }
 

@@ -32,11 +32,11 @@ int parse_choice(struct parse *parse, const char *text, void *out);
 int parse_bool(struct parse *parse, const char *text, void *out);
 int parse_name(struct parse *parse, const char *text, void *out);
 int parse_seconds(struct parse *parse, const char *text, void *out);
-int parse_zero(
-	struct parse *parse, const char *text, void *out); /* only 0 is there; `out` is not used */
+int parse_tickets(struct parse *parse, const char *text, void *out);
 int parse_path(struct parse *parse, const char *text, void *out);
 int parse_ca(struct parse *parse, const char *text, void *out);
 int parse_crl(struct parse *parse, const char *text, void *out);
+int parse_one_file(struct parse *parse, const char *text, void *out);
 int parse_files(struct parse *parse, const char *text, void *out);
 int parse_choice_list(
 	struct parse *parse, const char *text, void *out); /* a policy_list of the choices' names */

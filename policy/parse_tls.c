@@ -92,6 +92,11 @@ int parse_crl(struct parse *parse, const char *text, void *out)
 	return parse_strings(parse, text, parse_crl_file, out);
 }
 
+int parse_one_file(struct parse *parse, const char *text, void *out)
+{
+	return parse_file(parse, text, false, out);
+}
+
 int parse_files(struct parse *parse, const char *text, void *out)
 {
 	return parse_strings(parse, text, parse_own_file, out);

@@ -55,8 +55,8 @@ struct tls_settings {
 	struct policy_list
 		groups; /* IANA names (x25519, secp256r1, X25519MLKEM768 ...), canonical spelling */
 	struct policy_list signature_algorithms; /* IANA names; empty: the library's default */
-	struct policy_list ca;   /* "system", or absolute paths of PEM files or directories */
-	struct policy_list crl;  /* absolute paths of files (PEM or DER) or directories */
+	struct policy_list ca;  /* "system", or absolute paths of PEM files or directories */
+	struct policy_list crl; /* absolute paths of files (PEM or DER) or directories */
 	enum policy_crl_check crl_check;
 	struct policy_list ocsp_staple; /* absolute paths of responses, DER */
 	bool must_staple;
@@ -79,6 +79,9 @@ struct tls_settings {
 	enum policy_handshake_at handshake_at;
 	enum policy_starttls starttls;
 	char *keylog; /* NULL: none */
+	bool resumption;
+	unsigned tickets;  /* inbound: how many a TLS 1.3 client gets; 0: none of either version */
+	char *ticket_keys; /* inbound: absolute path; NULL: keys of our own making */
 };
 
 /* A rule after loading. The conditions are private to the policy. */

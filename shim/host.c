@@ -335,19 +335,34 @@ static void tell_warning(const struct policy_rule *rule, const struct tls_contex
 	audit(&event);
 }
 
+static void bind_setting(const char *key, const char *value, void *context)
+{
+	tls_context_bind(context, key);
+	tls_context_bind(context, value);
+}
+
+static struct tls_context *new_context(const struct wanted_context *wanted)
+{
+	struct tls_context *context;
+
+	if (tls_context_new(
+		    &wanted->rule->tls, wanted->role, &context, wanted->why, wanted->why_len) < 0)
+		return NULL;
+	tls_context_bind(context, wanted->rule->name);
+	policy_settings_each(wanted->rule, bind_setting, context);
+	return context;
+}
+
 static void make_context(void *arg)
 {
 	const struct wanted_context *wanted = arg;
 	struct tls_context **context = &contexts[wanted->role][wanted->rule->index];
-
 	bool made = false;
 
 	guard_lock(&host_lock);
 	if (*context == NULL) {
-		made = tls_context_new(&wanted->rule->tls, wanted->role, context, wanted->why,
-			       wanted->why_len) == 0;
-		if (!made)
-			*context = NULL;
+		*context = new_context(wanted);
+		made = *context != NULL;
 	}
 	guard_unlock(&host_lock);
 	if (made)

@@ -50,6 +50,8 @@ void conn_recycle(struct conn *conn)
 	if (conn->early != NULL)
 		explicit_bzero(conn->early, conn->early_len);
 	free(conn->early);
+	free(conn->tickets);
+	tls_resumption_free(conn->resumption);
 	conn_unmap(conn);
 	conn->handshake = NULL;
 	conn->starttls = NULL;
@@ -58,6 +60,9 @@ void conn_recycle(struct conn *conn)
 	conn->rule = NULL;
 	conn->early = NULL;
 	conn->early_len = 0;
+	conn->tickets = NULL;
+	conn->tickets_len = 0;
+	conn->resumption = NULL;
 	conn->deadline_us = conn->started_us = 0;
 	conn->steps_seen = 0;
 	atomic_store(&conn->relays_seen, 0);

@@ -2,7 +2,7 @@
 /*
  * Alerts, and what TLS 1.3 sends after the handshake: tickets and KeyUpdates (RFC 8446 4.6, 6),
  * both ways. Everything else is refused. Messages may be split over records, so their heads are
- * collected and their bodies skipped.
+ * collected.
  */
 #include "conn/control.h"
 
@@ -182,8 +182,9 @@ static int take_key_update(struct conn *conn, int fd, size_t left)
 	return 0;
 }
 
-/* One message's head is complete: what it is decides what becomes of its body. */
-static int take_head(struct conn *conn, int fd)
+/* One message's head is complete: what it is decides what becomes of its body. A ticket is taken if
+ * all of it is there; split over records, which nobody needs to do, it is skipped. */
+static int take_head(struct conn *conn, int fd, const uint8_t *data, size_t left)
 {
 	struct share *share = conn->share;
 	uint32_t len = (uint32_t)share->message[1] << 16 | (uint32_t)share->message[2] << 8 |
@@ -195,6 +196,8 @@ static int take_head(struct conn *conn, int fd)
 		len > RECORD_MAX_PLAINTEXT * 4)
 		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
 			"the peer sent a handshake message that has no place here");
+	if (conn->resumption != NULL && len <= left)
+		tls_resumption_ticket(conn->resumption, data, len);
 	share->message_skip = len;
 	share->message_len = 0;
 	return 0;
@@ -217,7 +220,7 @@ static int take_messages(struct conn *conn, int fd, const uint8_t *data, size_t 
 		share->message[share->message_len++] = *data++;
 		len--;
 		if (share->message_len == MESSAGE_HEAD_LEN)
-			r = take_head(conn, fd);
+			r = take_head(conn, fd, data, len);
 		else if (share->message_len == KEY_UPDATE_LEN) {
 			share->message_len = 0;
 			r = take_key_update(conn, fd, len);

@@ -158,6 +158,9 @@ static int opened(struct conn *conn, int fd)
 	}
 	conn->early = NULL;
 	conn->early_len = 0;
+	conn->tickets = tls_handshake_tickets(conn->handshake, &conn->tickets_len);
+	conn->resumption = tls_handshake_resumption(conn->handshake);
+	share->tickets_due = conn->tickets != NULL;
 	report_open(conn, result);
 	if (conn_state(conn) == CONN_FAILED)
 		return -atomic_load(&share->error);
@@ -314,8 +317,10 @@ static int begin_handshake(struct conn *conn, int fd)
 			result != NULL ? result->reason : "no memory for the handshake");
 		return r;
 	}
+	if (conn->role == TLS_CLIENT && socket_address(fd, true, &remote))
+		tls_handshake_resume(conn->handshake, name != NULL ? name : "", remote.port);
 	report_verify(conn, tls_handshake_result(conn->handshake)->verify);
-	return r;
+	return 0;
 }
 
 static int handshake_step(struct conn *conn, int fd)

@@ -51,7 +51,12 @@ struct conn {
 	uint64_t started_us;
 	uint8_t *early; /* plaintext kept until the handshake is done */
 	_Atomic size_t early_len;
-	bool early_closed;   /* the program shut down its side meanwhile */
+	bool early_closed; /* the program shut down its side meanwhile */
+	/* TLS 1.3, after the handshake. Server: goes before the first data, while
+	 * share->tickets_due; client: makes sessions of tickets, with the receive lock. */
+	uint8_t *tickets;
+	size_t tickets_len;
+	struct tls_resumption *resumption;
 	uint32_t steps_seen; /* share->steps when this process last saw the handshake */
 	int step_fd;         /* descriptor of the step that is under way */
 	bool connect_told;   /* connect() has reported the outcome */

@@ -18,12 +18,14 @@
 #include <unistd.h>
 
 #define FLIGHT_RECORDS 4
+#define TICKETS_WITH_EARLY_MOST 2048 /* beside CONN_EARLY_MOST, in a buffer of the share */
 #define CONTROL_MOST 16
 #define OVERHEAD_MOST 29
 /* A KeyUpdate goes out while there is still room for what is under way. */
 #define KEY_LEFT_LEAST 1024
 
-/* Records that were sealed to be sent together. */
+/* Records that were sealed to be sent together. The first may be our tickets: no plaintext of the
+ * program's. */
 struct flight {
 	uint64_t first_seq;
 	size_t count, len;              /* records; sealed bytes */
@@ -140,27 +142,42 @@ int outlet_control(
 	return n < 0 ? (int)n : push(share, fd, sealed, (size_t)n);
 }
 
-static int seal_flight(
-	struct share *share, const struct outgoing *out, uint8_t *sealed, struct flight *flight)
+static int flight_add(struct share *share, enum record_type type, const struct iovec *iov,
+	size_t offset, size_t len, uint8_t *sealed, struct flight *flight)
 {
+	ssize_t n = record_seal(&share->send_key, type, iov, offset, len, sealed + flight->len);
+
+	if (n < 0)
+		return (int)n;
+	flight->len += (size_t)n;
+	flight->plain[flight->count] = type == RECORD_APPLICATION_DATA ? len : 0;
+	flight->ends_at[flight->count++] = flight->len;
+	return 0;
+}
+
+/* The tickets go with the first data, in one call to the kernel (DESIGN 5.1). */
+static int seal_flight(
+	struct conn *conn, const struct outgoing *out, uint8_t *sealed, struct flight *flight)
+{
+	struct share *share = conn->share;
+	const struct iovec tickets = { conn->tickets, conn->tickets_len };
 	size_t offset = out->done;
+	int r = 0;
 
 	flight->first_seq = share->send_key.seq;
 	flight->count = flight->len = 0;
-	while (offset < out->total && flight->count < FLIGHT_RECORDS) {
+	if (share->tickets_due && conn->tickets != NULL)
+		r = flight_add(
+			share, RECORD_HANDSHAKE, &tickets, 0, tickets.iov_len, sealed, flight);
+	while (r == 0 && offset < out->total && flight->count < FLIGHT_RECORDS) {
 		size_t left = out->total - offset;
 		size_t len = left < RECORD_MAX_PLAINTEXT ? left : RECORD_MAX_PLAINTEXT;
-		ssize_t n = record_seal(&share->send_key, RECORD_APPLICATION_DATA, out->iov, offset,
-			len, sealed + flight->len);
 
-		if (n < 0)
-			return (int)n;
-		flight->len += (size_t)n;
-		flight->plain[flight->count] = len;
-		flight->ends_at[flight->count++] = flight->len;
+		r = flight_add(
+			share, RECORD_APPLICATION_DATA, out->iov, offset, len, sealed, flight);
 		offset += len;
 	}
-	return 0;
+	return r;
 }
 
 /* Of a flight of which not all went: the records that went whole, and whether the next was cut. */
@@ -209,7 +226,9 @@ static int part_taken(struct conn *conn, int fd, struct outgoing *out, const str
 		return r;
 	for (size_t i = 0; i < end; i++)
 		out->done += flight->plain[i];
-	if (cut && !stays)
+	share->tickets_due &= end == 0;
+	/* Of tickets that were cut, the program owes nothing. */
+	if (cut && !stays && flight->plain[end - 1] > 0)
 		outlet_give_up(share, out);
 	return -EAGAIN;
 }
@@ -238,7 +257,7 @@ static int send_flights(struct conn *conn, int fd, struct outgoing *out, int fla
 
 		if (!outgoing_is_there(out))
 			return -EFAULT;
-		r = seal_flight(share, out, sealed, &flight);
+		r = seal_flight(conn, out, sealed, &flight);
 		if (r == 0)
 			n = give(share, fd, sealed, flight.len, (flags & MSG_MORE) | MSG_DONTWAIT);
 		if (r < 0 || n < 0) {
@@ -247,6 +266,7 @@ static int send_flights(struct conn *conn, int fd, struct outgoing *out, int fla
 		}
 		if ((size_t)n < flight.len)
 			return part_taken(conn, fd, out, &flight, sealed, (size_t)n, flags, waits);
+		share->tickets_due = false;
 		for (size_t i = 0; i < flight.count; i++)
 			out->done += flight.plain[i];
 	}
@@ -304,8 +324,9 @@ int outlet_data(struct conn *conn, int fd, struct outgoing *out, int flags,
 	return r;
 }
 
-int outlet_all(struct share *share, int fd, const uint8_t *data, size_t len)
+int outlet_all(struct conn *conn, int fd, const uint8_t *data, size_t len)
 {
+	struct share *share = conn->share;
 	const struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
 	uint8_t *scratch = scratch_get();
 	struct outgoing out;
@@ -313,8 +334,10 @@ int outlet_all(struct share *share, int fd, const uint8_t *data, size_t len)
 	int r = -ENOBUFS;
 
 	outgoing_init(&out, &iov, 1);
+	share->tickets_due &= conn->tickets_len <= TICKETS_WITH_EARLY_MOST;
 	if (scratch != NULL)
-		r = seal_flight(share, &out, scratch, &flight);
+		r = seal_flight(conn, &out, scratch, &flight);
+	share->tickets_due = false;
 	if (r == 0)
 		r = push(share, fd, scratch, flight.len);
 	scratch_put(scratch);

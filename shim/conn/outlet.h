@@ -62,6 +62,6 @@ int outlet_control(
 	struct share *share, int fd, enum record_type type, const uint8_t *data, size_t len);
 /* Data of which no count is reported: what the kernel does not take is parked, at most
  * CONN_EARLY_MOST bytes. */
-int outlet_all(struct share *share, int fd, const uint8_t *data, size_t len);
+int outlet_all(struct conn *conn, int fd, const uint8_t *data, size_t len);
 
 #endif

@@ -306,7 +306,7 @@ int conn_send_early(struct conn *conn, int fd, const uint8_t *data, size_t len)
 
 	if (r < 0)
 		return r;
-	r = outlet_all(conn->share, fd, data, len);
+	r = outlet_all(conn, fd, data, len);
 	share_unlock(&conn->share->send_lock);
 	atomic_fetch_add(&conn->share->bytes_out, len);
 	return r;

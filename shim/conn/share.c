@@ -10,11 +10,11 @@
 #include "conn/share.h"
 
 #include "guard.h"
+#include "shared.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define SLOT_LEN 1024
@@ -75,47 +75,30 @@ static struct chunk *chunk_of_bytes(const struct share_bytes *bytes)
 	return chunk_of(bytes, &number);
 }
 
-static void lock_init(pthread_mutex_t *lock)
-{
-	pthread_mutexattr_t attr;
-
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
-	pthread_mutex_init(lock, &attr);
-	pthread_mutexattr_destroy(&attr);
-}
-
 int share_lock(pthread_mutex_t *lock)
 {
 	int r;
 
 	guard_enter();
-	r = pthread_mutex_lock(lock);
-	if (r == EOWNERDEAD)
-		pthread_mutex_consistent(lock);
-	else if (r != 0)
+	r = shared_lock(lock);
+	if (r != 0 && r != -EOWNERDEAD)
 		guard_leave();
-	return -r;
+	return r;
 }
 
 void share_unlock(pthread_mutex_t *lock)
 {
-	pthread_mutex_unlock(lock);
+	shared_unlock(lock);
 	guard_leave();
 }
 
 static struct chunk *chunk_map(void)
 {
-	struct chunk *made = mmap(NULL, CHUNK_LEN, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct chunk *made = shared_map(CHUNK_LEN);
 
-	if (made == MAP_FAILED)
+	if (made == NULL)
 		return NULL;
-	/* Keys have no place in a core dump. */
-	madvise(made, CHUNK_LEN, MADV_DONTDUMP);
-	lock_init(&made->lock);
+	shared_lock_init(&made->lock);
 	made->slots_used = 1;
 	made->buffers_used = 1;
 	return made;
@@ -277,8 +260,8 @@ struct share *share_new(void)
 	if (share == NULL)
 		return NULL;
 	memset(share, 0, sizeof(*share));
-	lock_init(&share->receive_lock);
-	lock_init(&share->send_lock);
+	shared_lock_init(&share->receive_lock);
+	shared_lock_init(&share->send_lock);
 	share->alert_sent = share->alert_received = -1;
 	share->low_water = 1;
 	atomic_store(&share->holder[0], getpid());

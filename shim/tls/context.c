@@ -6,6 +6,7 @@
 #include "tls/handshake_private.h"
 #include "tls/keylog.h"
 #include "tls/staple.h"
+#include "tls/session.h"
 #include "tls/suite.h"
 #include "tls/verify.h"
 #include <errno.h>
@@ -250,8 +251,8 @@ static int options_set(struct tls_context *context, bool tls12, bool tls13, cons
 	 * for the peer's delayed ACK. */
 	ok &= wolfSSL_CTX_set_group_messages(ctx) == WOLFSSL_SUCCESS;
 	wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
-	ok &= !tls12 || wolfSSL_CTX_NoTicketTLSv12(ctx) == WOLFSSL_SUCCESS;
-	ok &= !tls13 || context->role == TLS_CLIENT || wolfSSL_CTX_no_ticket_TLSv13(ctx) == 0;
+	/* RFC 8446 2.2: without (EC)DHE a resumed session has no forward secrecy. */
+	ok &= !tls13 || wolfSSL_CTX_only_dhe_psk(ctx) == 0;
 	wolfSSL_CTX_set_servername_callback(ctx, handshake_on_client_hello);
 	return ok ? 0 : why_say(why, -EINVAL, "the TLS library refuses its settings");
 }
@@ -271,6 +272,8 @@ static int context_fill(struct tls_context *context, const struct tls_settings *
 	r = options_set(context, tls12, tls13, why);
 	if (r == 0)
 		r = settings_copy(context, settings, why);
+	if (r == 0)
+		r = session_set(context, settings, tls13, why);
 	if (r == 0)
 		r = identity_load(context, settings, index, why);
 	if (r == 0)
@@ -340,6 +343,7 @@ void tls_context_free(struct tls_context *context)
 		free(context->pins);
 		free(context->server_name);
 		free(context->keylog);
+		ticket_file_close(context->ticket_file);
 		free(context->chain);
 		free(context);
 		context = next;

@@ -24,6 +24,11 @@ void tls_context_free(struct tls_context *context);
 
 /* What does not work without being an error, for the operator; "": nothing. */
 const char *tls_context_warning(const struct tls_context *context);
+/*
+ * Sessions belong to the settings' credentials and trust anchors, by content, and to all that is
+ * said here, in order: the name of the rule, its settings. Before the context is used.
+ */
+void tls_context_bind(struct tls_context *context, const char *text);
 
 /* Days until the first of the context's own certificates expires; INT_MAX if it has none. Negative:
  * expired. */

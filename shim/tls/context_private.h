@@ -4,10 +4,12 @@
 #define SEAMTLS_TLS_CONTEXT_PRIVATE_H
 
 #include "anchors.h"
+#include "binding.h"
 #include "context.h"
 #include "pem.h"
 #include "revocation.h"
 #include "scheme.h"
+#include "ticket_key.h"
 #include "why.h"
 #include "x509.h"
 #include <wolfssl/wolfcrypt/settings.h>
@@ -48,6 +50,10 @@ struct tls_context {
 	enum key_kind key_kind;
 	int64_t not_after;        /* of the first of the chain to expire */
 	struct tls_context *next; /* that of the rule's next certificate */
+
+	bool resumes;                    /* sessions */
+	uint8_t binding[BINDING_LEN];    /* what they belong to */
+	struct ticket_file *ticket_file; /* server; NULL: keys of our own */
 };
 
 /* trust.c: loads what `ca` names. 0, or -errno with the reason. */

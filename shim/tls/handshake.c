@@ -226,6 +226,8 @@ void tls_handshake_free(struct tls_handshake *handshake)
 {
 	if (handshake == NULL)
 		return;
+	if (handshake->status != 0)
+		session_fail(handshake);
 	wolfSSL_free(handshake->ssl);
 	/* What wolfSSL learned from this peer's chain is not to make the next peer's incomplete one
 	 * good. Refused while others run. */
@@ -233,6 +235,10 @@ void tls_handshake_free(struct tls_handshake *handshake)
 	wire_clear(&handshake->wire);
 	staple_clear(&handshake->staple);
 	peer_clear(&handshake->result.peer);
+	session_peer_clear(&handshake->peer);
+	session_peer_clear(&handshake->offered_peer);
+	tls_resumption_free(handshake->resumption);
+	free(handshake->tickets);
 	free(handshake->name);
 	free(handshake->hello);
 	explicit_bzero(handshake, sizeof *handshake);
@@ -311,6 +317,10 @@ static bool is_group_allowed(struct tls_handshake *handshake)
 {
 	const struct tls_group *group = group_used(handshake);
 
+	/* A session of TLS 1.2 goes on with its secret: there is no key exchange. */
+	if (group == NULL && wolfSSL_session_reused(handshake->ssl) &&
+		wolfSSL_version(handshake->ssl) == RECORD_TLS12)
+		return true;
 	for (int i = 0; group != NULL && i < handshake->context->group_count; i++)
 		if (handshake->context->groups[i] == group->id)
 			return true;
@@ -329,7 +339,8 @@ static int run(struct tls_handshake *handshake)
 	if (r != WOLFSSL_SUCCESS)
 		error = wolfSSL_get_error(handshake->ssl, r);
 	else
-		error = !is_trusted(handshake)         ? NO_PEER_CERT
+		error = session_finish(handshake) < 0  ? SESSION_TICKET_EXPECT_E
+			: !is_trusted(handshake)       ? NO_PEER_CERT
 			: !is_group_allowed(handshake) ? ECC_CURVE_ERROR
 						       : 0;
 	if (error == 0) {
@@ -385,6 +396,26 @@ bool tls_handshake_untouched(const struct tls_handshake *handshake)
 const struct tls_result *tls_handshake_result(struct tls_handshake *handshake)
 {
 	return &handshake->result;
+}
+
+uint8_t *tls_handshake_tickets(struct tls_handshake *handshake, size_t *len)
+{
+	uint8_t *tickets = handshake->tickets_len > 0 ? handshake->tickets : NULL;
+
+	*len = handshake->tickets_len;
+	if (tickets == NULL)
+		return NULL;
+	handshake->tickets = NULL;
+	handshake->tickets_len = 0;
+	return tickets;
+}
+
+struct tls_resumption *tls_handshake_resumption(struct tls_handshake *handshake)
+{
+	struct tls_resumption *resumption = handshake->resumption;
+
+	handshake->resumption = NULL;
+	return resumption;
 }
 
 /* RFC 5246 6.3: of the key block, which TLS 1.2 does not hand out as secrets. Both sides have sent

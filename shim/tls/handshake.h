@@ -10,6 +10,7 @@
 
 #include "context.h"
 #include "record.h"
+#include "resumption.h"
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -70,6 +71,10 @@ int tls_handshake_new(struct tls_context *context, const char *name,
 	const struct tls_transport *transport, struct tls_handshake **out);
 void tls_handshake_free(struct tls_handshake *handshake); /* wipes */
 
+/* Client, before the first step: offers the session that is kept for this name and port, if there
+ * is one, and keeps those that come. */
+void tls_handshake_resume(struct tls_handshake *handshake, const char *name, uint16_t port);
+
 /*
  * Goes as far as it can without blocking. 0: done, and everything has been sent. -EAGAIN: needs the
  * socket; see tls_handshake_events(). Else it has failed (an alert was sent if possible) and stays
@@ -92,6 +97,11 @@ const struct tls_result *tls_handshake_result(struct tls_handshake *handshake);
  * record.h does not do). */
 int tls_handshake_keys(
 	struct tls_handshake *handshake, struct record_key *send, struct record_key *receive);
+
+/* After 0, TLS 1.3, each given out once. Server: messages that are to go out before the first data,
+ * malloc'ed, not secret; client: for the tickets that come. NULL: there are none. */
+uint8_t *tls_handshake_tickets(struct tls_handshake *handshake, size_t *len);
+struct tls_resumption *tls_handshake_resumption(struct tls_handshake *handshake);
 
 /* RFC 8446 6: "handshake_failure"; "unknown" for numbers without a name. */
 const char *tls_alert_name(int description);

@@ -6,6 +6,8 @@
 #include "context_private.h"
 #include "handshake.h"
 #include "staple.h"
+#include "resumption.h"
+#include "session.h"
 #include "wire.h"
 
 enum {
@@ -40,6 +42,19 @@ struct tls_handshake {
 	int status; /* what tls_handshake_step() has to say from now on: 0 or the error; -EAGAIN: it
 		       goes on */
 	struct tls_secret secrets[SECRET_COUNT]; /* TLS 1.3, as far as it has come */
+	struct session_peer peer;
+	int64_t since_s; /* of the full handshake that a session comes from; 0: it is this one */
+	/* Server: the ticket that may be resumed from; messages for after the handshake. */
+	bool ticket_opened;
+	uint8_t ticket_salt[16];
+	uint8_t *tickets;
+	size_t tickets_len;
+	/* Client: under what its sessions are kept, and what comes with the one that is offered. */
+	bool keeps, offered;
+	uint8_t session_key[SESSION_KEY_LEN];
+	struct session_peer offered_peer;
+	uint8_t offered_ticket[BINDING_LEN]; /* a digest */
+	struct tls_resumption *resumption;
 };
 
 /* choose.c: settles which certificate the client gets. 0; or -EAGAIN: the ClientHello is not there

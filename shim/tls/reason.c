@@ -30,6 +30,7 @@ static const struct {
 		"the handshake was tampered with: the Finished message is wrong" },
 	{ DECRYPT_ERROR, -EPROTO, "a record of the peer does not authenticate" },
 	{ VERIFY_MAC_ERROR, -EPROTO, "a record of the peer does not authenticate" },
+	{ SESSION_TICKET_EXPECT_E, -EPROTO, "a session was resumed that cannot be resumed here" },
 	{ OUT_OF_ORDER_E, -EPROTO, "the peer sent a handshake message out of order" },
 	{ DUPLICATE_MSG_E, -EPROTO, "the peer sent a handshake message twice" },
 	{ UNKNOWN_RECORD_TYPE, -EPROTO, "the peer sent a record of an unknown type" },

@@ -4,6 +4,7 @@
  * are of a kind that is not supported, and less trust is not an error. But an entry of the policy
  * that gives none at all is: it is not what was meant.
  */
+#include "tls/trust.h"
 #include "tls/context_private.h"
 #include "tls/pem.h"
 #include "tls/x509.h"
@@ -118,14 +119,23 @@ static int load_path(struct tls_context *context, const char *path, const struct
 		wolfSSL_ERR_reason_error_string((unsigned long)count.error));
 }
 
-static int load_system(struct tls_context *context, const struct why *why)
+const char *trust_system_bundle(void)
 {
 	for (size_t i = 0; i < sizeof system_bundles / sizeof system_bundles[0]; i++) {
 		struct stat st;
 
 		if (stat(system_bundles[i], &st) == 0)
-			return load_path(context, system_bundles[i], why);
+			return system_bundles[i];
 	}
+	return NULL;
+}
+
+static int load_system(struct tls_context *context, const struct why *why)
+{
+	const char *bundle = trust_system_bundle();
+
+	if (bundle != NULL)
+		return load_path(context, bundle, why);
 	return why_say(why, -ENOENT,
 		"the system has no CA certificates ('%s' and the like): install the package "
 		"ca-certificates, or set ca",

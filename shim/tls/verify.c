@@ -102,6 +102,8 @@ static int judge(
 		alert = staple_judge(handshake, chain, &why);
 	if (chain->count > 0)
 		peer_fill(&handshake->result.peer, &chain->link[0]);
+	if (handshake->context->resumes)
+		session_peer_note(&handshake->peer, evidence.sent, evidence.count);
 	return alert == 0 ? 1 : reject(handshake, alert);
 }
 

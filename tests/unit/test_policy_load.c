@@ -97,6 +97,8 @@ START_TEST(rule_goes_before_profile_before_inherited)
 	ck_assert_int_eq(tls->if_program_tls, POLICY_PROGRAM_DENY);
 	ck_assert_int_eq(tls->accept, POLICY_ACCEPT_BOTH);
 	ck_assert_int_eq(tls->handshake_at, POLICY_AT_FIRST_USE);
+	ck_assert(!tls->resumption);
+	ck_assert_uint_eq(tls->tickets, 0);
 	policy_free(policy);
 }
 END_TEST

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A set of keys never changes once it is there. When the file has, a new set goes before it, and
+ * the old ones stay as long as the context, for whoever is reading them; files like this one change
+ * a few times a day. A file that cannot be read or is wrong leaves the old set in use.
+ */
+#include "tls/ticket_file.h"
+#include "tls/pem.h"
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define KEYS_MOST 16
+
+/* What a file that was written or replaced differs in. */
+struct file_mark {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec modified, changed;
+};
+
+struct key_set {
+	struct key_set *older;
+	struct file_mark mark;
+	size_t count;
+	struct ticket_key keys[KEYS_MOST];
+};
+
+struct ticket_file {
+	char *path;
+	struct key_set *_Atomic set;
+	_Atomic int64_t looked_s;
+};
+
+static bool mark_of(const char *path, struct file_mark *out)
+{
+	struct stat st;
+
+	memset(out, 0, sizeof *out);
+	if (stat(path, &st) != 0)
+		return false;
+	out->dev = st.st_dev;
+	out->ino = st.st_ino;
+	out->size = st.st_size;
+	out->modified = st.st_mtim;
+	out->changed = st.st_ctim;
+	return true;
+}
+
+static int set_read(const char *path, struct key_set **out, const struct why *why)
+{
+	struct pem file;
+	struct key_set *set;
+	struct file_mark mark;
+	int r;
+
+	mark_of(path, &mark);
+	r = pem_read(path, &file);
+	if (r < 0)
+		return why_say(why, r, "cannot read the ticket keys '%s': %s", path, why_errno(r));
+	set = calloc(1, sizeof *set);
+	if (set == NULL) {
+		r = -ENOMEM;
+	} else if (file.len == 0 || file.len % sizeof *set->keys != 0 ||
+		   file.len > sizeof set->keys) {
+		r = why_say(why, -EINVAL,
+			"the ticket keys '%s' are %zu bytes: 80 for each key are expected, newest "
+			"first, at most %d keys (openssl rand 80)",
+			path, file.len, KEYS_MOST);
+		free(set);
+	} else {
+		memcpy(set->keys, file.text, file.len);
+		set->count = file.len / sizeof *set->keys;
+		set->mark = mark;
+		*out = set;
+	}
+	pem_clear(&file);
+	return r;
+}
+
+int ticket_file_open(const char *path, struct ticket_file **out, const struct why *why)
+{
+	struct ticket_file *file = calloc(1, sizeof *file);
+	struct key_set *set = NULL;
+	int r;
+
+	if (file == NULL)
+		return -ENOMEM;
+	file->path = strdup(path);
+	r = file->path != NULL ? set_read(path, &set, why) : -ENOMEM;
+	if (r < 0) {
+		ticket_file_close(file);
+		return r;
+	}
+	atomic_store(&file->set, set);
+	atomic_store(&file->looked_s, (int64_t)time(NULL));
+	*out = file;
+	return 0;
+}
+
+void ticket_file_close(struct ticket_file *file)
+{
+	struct key_set *older;
+
+	if (file == NULL)
+		return;
+	for (struct key_set *set = atomic_load(&file->set); set != NULL; set = older) {
+		older = set->older;
+		explicit_bzero(set, sizeof *set);
+		free(set);
+	}
+	free(file->path);
+	free(file);
+}
+
+static void look_again(struct ticket_file *file)
+{
+	struct key_set *set = atomic_load(&file->set), *fresh = NULL;
+	const struct why nobody = { NULL, 0 };
+	struct file_mark mark;
+
+	if (!mark_of(file->path, &mark) || memcmp(&mark, &set->mark, sizeof mark) == 0 ||
+		set_read(file->path, &fresh, &nobody) < 0)
+		return;
+	fresh->older = set;
+	if (!atomic_compare_exchange_strong(&file->set, &set, fresh)) {
+		explicit_bzero(fresh, sizeof *fresh);
+		free(fresh);
+	}
+}
+
+/* The file is looked at once a second at most, by whoever comes first. */
+static const struct key_set *current(struct ticket_file *file)
+{
+	int64_t now = (int64_t)time(NULL), looked = atomic_load(&file->looked_s);
+
+	if (looked != now && atomic_compare_exchange_strong(&file->looked_s, &looked, now))
+		look_again(file);
+	return atomic_load(&file->set);
+}
+
+int ticket_file_newest(struct ticket_file *file, struct ticket_key *out)
+{
+	*out = current(file)->keys[0];
+	return 0;
+}
+
+int ticket_file_find(
+	struct ticket_file *file, const uint8_t *name, struct ticket_key *out, bool *newest)
+{
+	const struct key_set *set = current(file);
+
+	for (size_t i = 0; i < set->count; i++) {
+		if (memcmp(set->keys[i].name, name, TICKET_KEY_NAME_LEN) != 0)
+			continue;
+		*out = set->keys[i];
+		*newest = i == 0;
+		return 0;
+	}
+	return -ENOENT;
+}
