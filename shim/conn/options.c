@@ -230,7 +230,7 @@ int conn_setsockopt(
 static uint64_t most_plaintext(const struct share *share, uint64_t len)
 {
 	uint64_t overhead = record_overhead(&share->send_key);
-	uint64_t headers = (len / (RECORD_MAX_PLAINTEXT + overhead) + 1) * overhead;
+	uint64_t headers = (len / (record_seal_most(&share->send_key) + overhead) + 1) * overhead;
 
 	return len > headers ? len - headers : len > 0;
 }

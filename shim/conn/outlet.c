@@ -161,17 +161,18 @@ static int seal_flight(
 {
 	struct share *share = conn->share;
 	const struct iovec tickets = { conn->tickets, conn->tickets_len };
-	size_t offset = out->done;
+	size_t offset = out->done, most = record_seal_most(&share->send_key);
 	int r = 0;
 
 	flight->first_seq = share->send_key.seq;
 	flight->count = flight->len = 0;
-	if (share->tickets_due && conn->tickets != NULL)
+	/* Who takes small records only does without tickets rather than with parts of them. */
+	if (share->tickets_due && conn->tickets != NULL && tickets.iov_len <= most)
 		r = flight_add(
 			share, RECORD_HANDSHAKE, &tickets, 0, tickets.iov_len, sealed, flight);
 	while (r == 0 && offset < out->total && flight->count < FLIGHT_RECORDS) {
 		size_t left = out->total - offset;
-		size_t len = left < RECORD_MAX_PLAINTEXT ? left : RECORD_MAX_PLAINTEXT;
+		size_t len = left < most ? left : most;
 
 		r = flight_add(
 			share, RECORD_APPLICATION_DATA, out->iov, offset, len, sealed, flight);
@@ -336,10 +337,15 @@ int outlet_all(struct conn *conn, int fd, const uint8_t *data, size_t len)
 	outgoing_init(&out, &iov, 1);
 	share->tickets_due &= conn->tickets_len <= TICKETS_WITH_EARLY_MOST;
 	if (scratch != NULL)
+		r = 0;
+	while (r == 0 && out.done < out.total) {
 		r = seal_flight(conn, &out, scratch, &flight);
-	share->tickets_due = false;
-	if (r == 0)
-		r = push(share, fd, scratch, flight.len);
+		share->tickets_due = false;
+		for (size_t i = 0; r == 0 && i < flight.count; i++)
+			out.done += flight.plain[i];
+		if (r == 0)
+			r = push(share, fd, scratch, flight.len);
+	}
 	scratch_put(scratch);
 	return r;
 }

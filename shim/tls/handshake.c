@@ -12,6 +12,7 @@
 #include "tls/name.h"
 #include "tls/peer.h"
 #include "tls/suite.h"
+#include "tls/ticket.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,14 @@
 static int on_read(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
 	struct tls_handshake *handshake = arg;
-	ssize_t n = wire_read(&handshake->wire, (uint8_t *)buf, (size_t)len);
+	ssize_t n;
+
+	if (handshake->context->role == TLS_SERVER) {
+		ticket_forget_offer(handshake);
+		n = early_read(handshake, (uint8_t *)buf, (size_t)len);
+	} else {
+		n = wire_read(&handshake->wire, (uint8_t *)buf, (size_t)len);
+	}
 
 	(void)ssl;
 	if (n > 0)
@@ -234,6 +242,7 @@ void tls_handshake_free(struct tls_handshake *handshake)
 	wolfSSL_CTX_UnloadIntermediateCerts(handshake->context->ctx);
 	wire_clear(&handshake->wire);
 	staple_clear(&handshake->staple);
+	early_clear(&handshake->early);
 	peer_clear(&handshake->result.peer);
 	session_peer_clear(&handshake->peer);
 	session_peer_clear(&handshake->offered_peer);
@@ -471,6 +480,15 @@ int handshake_send_key(struct tls_handshake *handshake, struct record_key *key)
 				       true, key);
 }
 
+/* RFC 6066 4: what a client has asked for, and got. */
+static void limit_records(struct tls_handshake *handshake, struct record_key *send)
+{
+	int most = wolfSSL_GetMaxOutputSize(handshake->ssl);
+
+	if (most > 0 && most < RECORD_MAX_PLAINTEXT)
+		send->plaintext_most = (uint16_t)most;
+}
+
 int tls_handshake_keys(
 	struct tls_handshake *handshake, struct record_key *send, struct record_key *receive)
 {
@@ -481,8 +499,10 @@ int tls_handshake_keys(
 	if (handshake->status != 0 || suite == NULL)
 		return -ENOTSUP;
 	if (key_make(handshake, suite, client, true, send) == 0 &&
-		key_make(handshake, suite, !client, false, receive) == 0)
+		key_make(handshake, suite, !client, false, receive) == 0) {
+		limit_records(handshake, send);
 		return 0;
+	}
 	record_key_clear(send);
 	record_key_clear(receive);
 	return -ENOTSUP;

@@ -4,6 +4,7 @@
 #define SEAMTLS_TLS_HANDSHAKE_PRIVATE_H
 
 #include "context_private.h"
+#include "early.h"
 #include "handshake.h"
 #include "staple.h"
 #include "resumption.h"
@@ -31,6 +32,7 @@ struct tls_handshake {
 	size_t hello_len;
 	WOLFSSL *ssl;
 	struct wire wire;
+	struct early early; /* server */
 	struct tls_result result;
 	char *name;    /* what the peer's certificate is to be for; NULL: not checked */
 	struct staple staple;

@@ -13,6 +13,7 @@ enum {
 	EXTENSION_SERVER_NAME = 0,
 	EXTENSION_GROUPS = 10,
 	EXTENSION_SIGNATURES = 13,
+	EXTENSION_EARLY_DATA = 42,
 	EXTENSION_VERSIONS = 43
 };
 
@@ -75,6 +76,9 @@ static bool read_extension(size_t type, struct x509_bytes body, struct hello *ou
 		return take_vector(&body, 2, &out->groups);
 	case EXTENSION_SIGNATURES:
 		return take_vector(&body, 2, &out->signatures);
+	case EXTENSION_EARLY_DATA:
+		out->early_data = true;
+		return true;
 	case EXTENSION_VERSIONS:
 		if (!take_vector(&body, 1, &versions))
 			return false;

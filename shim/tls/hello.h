@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a ClientHello (RFC 8446 4.1.2, RFC 5246 7.4.1.2) says of the certificates that would do for
- * the client. Pure; the input is hostile; nothing is copied but the name. */
+ * the client, and of what comes behind it. Pure; the input is hostile; nothing is copied but the name. */
 #ifndef SEAMTLS_TLS_HELLO_H
 #define SEAMTLS_TLS_HELLO_H
 
@@ -10,6 +10,7 @@
 struct hello {
 	char name[TLS_NAME_MAX]; /* server_name; "": none */
 	bool tls13;              /* among the versions that it supports */
+	bool early_data;         /* is offered, and may follow */
 	/* Numbers of two bytes each. NULL: not sent. */
 	struct x509_bytes suites, signatures, groups;
 };

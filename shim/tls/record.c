@@ -57,6 +57,11 @@ static void put_be64(uint8_t *at, uint64_t value)
 		at[i] = (uint8_t)value;
 }
 
+size_t record_seal_most(const struct record_key *key)
+{
+	return key->plaintext_most != 0 ? key->plaintext_most : RECORD_MAX_PLAINTEXT;
+}
+
 size_t record_overhead(const struct record_key *key)
 {
 	return RECORD_HEADER_LEN + explicit_len(key) + TAG_LEN + inner_type_len(key);
@@ -256,7 +261,7 @@ ssize_t record_seal(struct record_key *key, enum record_type type, const struct 
 	struct record_cover cover;
 	int r;
 
-	if (len > RECORD_MAX_PLAINTEXT)
+	if (len > record_seal_most(key))
 		return -EINVAL;
 	if (key->seq >= seal_limit(key))
 		return -EOVERFLOW;

@@ -47,12 +47,16 @@ struct record_key {
 	uint8_t iv[12];
 	uint8_t secret[RECORD_MAX_SECRET]; /* TLS 1.3 application traffic secret, for KeyUpdate */
 	uint64_t seq;                      /* of the next record */
+	uint16_t plaintext_most;           /* that the other side takes in a record; 0: all */
 };
 
 struct record_header {
 	uint8_t type;    /* outer; TLS 1.3: RECORD_APPLICATION_DATA, or RECORD_CHANGE_CIPHER_SPEC */
 	uint16_t length; /* of what follows the header */
 };
+
+/* The plaintext that may be sealed into one record (RFC 6066 4). */
+size_t record_seal_most(const struct record_key *key);
 
 /* Bytes that a record adds to its plaintext, header included: 22 (TLS 1.3), 29 (1.2 GCM), 21 (1.2
  * ChaCha). */
@@ -68,7 +72,7 @@ int record_parse_header(
 size_t record_plaintext_max(const struct record_key *key, size_t length);
 
 /*
- * Protects `len` (0 .. RECORD_MAX_PLAINTEXT) bytes of plaintext, gathered from iov starting at byte
+ * Protects `len` (0 .. record_seal_most()) bytes of plaintext, gathered from iov starting at byte
  * `offset` of it, into one record at `out`, which has room for len + record_overhead(). Returns the
  * record's length and steps key->seq; -EOVERFLOW if the sequence number is used up, or
  * record_key_left() has been 0 for some records; -EINVAL: len is too large; -EIO: the AEAD failed

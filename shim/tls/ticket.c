@@ -16,6 +16,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include <wolfssl/internal.h>
+
 #include <wolfssl/wolfcrypt/aes.h>
 #include <wolfssl/wolfcrypt/kdf.h>
 
@@ -229,6 +231,14 @@ int ticket_set(struct tls_context *context, const struct tls_settings *settings,
 	wolfSSL_CTX_set_TicketHint(ctx, TICKET_LIFETIME_S);
 	wolfSSL_CTX_set_num_tickets(ctx, settings->tickets);
 	return 0;
+}
+
+void ticket_forget_offer(struct tls_handshake *handshake)
+{
+	WOLFSSL *ssl = handshake->ssl;
+
+	if (ssl->options.serverState == SERVER_HELLO_RETRY_REQUEST_COMPLETE)
+		TLSX_Remove(&ssl->extensions, TLSX_PRE_SHARED_KEY, ssl->heap);
 }
 
 /* One record of what is to be sent, opened into handshake->tickets. Its length, or -errno. */

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How connections end: cut, reset, half closed, with tickets unread; and what the program and the audit get to see of it."""
-import os
-import select
 import socket
 import struct
-import subprocess
 import sys
 
 import pytest
@@ -33,17 +30,6 @@ listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 while True:
     sock, _ = listener.accept()
     sock.sendall(bytes(100000))
-    sock.close()
-"""
-
-
-ECHO_SERVER = """
-import socket, sys
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-while True:
-    sock, _ = listener.accept()
-    while part := sock.recv(1000):
-        sock.sendall(part)
     sock.close()
 """
 
@@ -125,29 +111,3 @@ def test_exit_without_close_says_close_notify(seam, version):
     seam.run([sys.executable, "-c", script, server.port], seam.policy(seam.outbound(server.port)))
     server.wait_ended()
     assert server.seen[0].error is None, server.seen[0].error
-
-
-def read_until(pipe, end):
-    seen = b""
-    while not seen.endswith(end):
-        assert select.select([pipe], [], [], 20)[0], f"waited in vain for {end}, had {seen}"
-        part = os.read(pipe.fileno(), 1)
-        assert part, seen
-        seen += part
-
-
-def test_key_update_of_the_peer(seam):
-    """openssl s_client's command K: a KeyUpdate that asks for one in return."""
-    server = seam.serve(lambda port: [sys.executable, "-c", ECHO_SERVER, port],
-                        lambda port: seam.policy(seam.inbound(port, version="1.3")))
-    client = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-CAfile", str(seam.pki.ca)],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
-    try:
-        for line in (b"before\n", b"after one\n", b"after two\n"):
-            client.stdin.write(line)
-            read_until(client.stdout, line)
-            client.stdin.write(b"K\n")
-            read_until(client.stdout, b"KEYUPDATE\n")
-    finally:
-        client.kill()
-        client.wait()

@@ -240,7 +240,7 @@ while True:  # until it is there again
     try:
         get()
         break
-    except ConnectionRefusedError:
+    except OSError:
         select.select([], [], [], 0.01)
 get()
 """
