@@ -52,6 +52,7 @@ void conn_recycle(struct conn *conn)
 	free(conn->early);
 	free(conn->tickets);
 	tls_resumption_free(conn->resumption);
+	tls_post_auth_free(conn->post_auth);
 	conn_unmap(conn);
 	conn->handshake = NULL;
 	conn->starttls = NULL;
@@ -63,6 +64,7 @@ void conn_recycle(struct conn *conn)
 	conn->tickets = NULL;
 	conn->tickets_len = 0;
 	conn->resumption = NULL;
+	conn->post_auth = NULL;
 	conn->deadline_us = conn->started_us = 0;
 	conn->steps_seen = 0;
 	atomic_store(&conn->relays_seen, 0);

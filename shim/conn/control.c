@@ -8,15 +8,18 @@
 
 #include "conn/internal.h"
 #include "conn/outlet.h"
+#include "deep.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CONTROL_RECORDS_MOST 128 /* without data in between: no honest peer needs as many */
 #define MESSAGE_HEAD_LEN 4
 #define KEY_UPDATE_LEN 5
 #define MESSAGE_NEW_SESSION_TICKET 4
+#define MESSAGE_CERTIFICATE_REQUEST 13
 #define MESSAGE_KEY_UPDATE 24
 #define ALERT_CLOSE_NOTIFY 0
 #define ALERT_UNEXPECTED_MESSAGE 10
@@ -80,6 +83,7 @@ int conn_key_update_locked(struct share *share, int fd)
 	if (r < 0)
 		return r;
 	share->key_update_due = false;
+	share->key_updates++;
 	return record_key_update(&share->send_key);
 }
 
@@ -182,25 +186,89 @@ static int take_key_update(struct conn *conn, int fd, size_t left)
 	return 0;
 }
 
-/* One message's head is complete: what it is decides what becomes of its body. A ticket is taken if
- * all of it is there; split over records, which nobody needs to do, it is skipped. */
+/* A request for our certificate, and what is done about it. */
+struct request {
+	struct conn *conn;
+	const uint8_t *message;
+	size_t len;
+	uint32_t updates;
+	uint8_t *answer;
+	size_t answer_len;
+	int result;
+};
+
+static void make_answer(void *arg)
+{
+	struct request *request = arg;
+
+	request->result = tls_post_auth_answer(request->conn->post_auth, request->message,
+		request->len, request->updates, &request->answer, &request->answer_len);
+}
+
+/* RFC 8446 4.6.2: Certificate, CertificateVerify and Finished in answer; or a Certificate that is
+ * empty, where ours is not of a kind that is asked for. */
+static int answer_request(struct conn *conn, int fd, const uint8_t *message, size_t len)
+{
+	struct share *share = conn->share;
+	struct request request = { .conn = conn, .message = message, .len = len };
+	int r = outlet_lock(conn);
+
+	if (r < 0)
+		return r;
+	request.updates = share->key_updates;
+	deep_run(make_answer, &request);
+	r = request.result;
+	if (r == 0 && !share->send_closed)
+		r = outlet_messages(share, fd, request.answer, request.answer_len);
+	share_unlock(&share->send_lock);
+	free(request.answer);
+	if (share->tail.len > 0)
+		driver_add(conn);
+	if (r < 0)
+		return refuse(conn, fd, ALERT_ILLEGAL_PARAMETER,
+			"the peer's request for a certificate cannot be answered");
+	return 0;
+}
+
+/* `body`: behind the head, which is in the share. */
+static int take_request(struct conn *conn, int fd, const uint8_t *body, uint32_t len)
+{
+	uint8_t *message = malloc(MESSAGE_HEAD_LEN + len);
+	int r;
+
+	if (message == NULL)
+		return refuse(conn, fd, ALERT_INTERNAL_ERROR, "no memory for what the peer sent");
+	memcpy(message, conn->share->message, MESSAGE_HEAD_LEN);
+	memcpy(message + MESSAGE_HEAD_LEN, body, len);
+	r = answer_request(conn, fd, message, MESSAGE_HEAD_LEN + len);
+	free(message);
+	return r;
+}
+
+/* One message's head is complete, and `left` bytes are there behind it: what it is decides what
+ * becomes of its body. What is taken is taken if all of it is there. A ticket that is split over
+ * records, which nobody needs to do, is skipped. */
 static int take_head(struct conn *conn, int fd, const uint8_t *data, size_t left)
 {
 	struct share *share = conn->share;
 	uint32_t len = (uint32_t)share->message[1] << 16 | (uint32_t)share->message[2] << 8 |
 		       share->message[3];
+	uint8_t type = share->message[0];
+	int r = 0;
 
-	if (share->message[0] == MESSAGE_KEY_UPDATE && len == KEY_UPDATE_LEN - MESSAGE_HEAD_LEN)
+	if (type == MESSAGE_KEY_UPDATE && len == KEY_UPDATE_LEN - MESSAGE_HEAD_LEN)
 		return 0;
-	if (share->message[0] != MESSAGE_NEW_SESSION_TICKET || conn->role != TLS_CLIENT ||
-		len > RECORD_MAX_PLAINTEXT * 4)
-		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
+	if (type == MESSAGE_CERTIFICATE_REQUEST && conn->post_auth != NULL && len <= left)
+		r = take_request(conn, fd, data, len);
+	else if (type != MESSAGE_NEW_SESSION_TICKET || conn->role != TLS_CLIENT ||
+		 len > RECORD_MAX_PLAINTEXT * 4)
+		r = refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
 			"the peer sent a handshake message that has no place here");
-	if (conn->resumption != NULL && len <= left)
+	else if (conn->resumption != NULL && len <= left)
 		tls_resumption_ticket(conn->resumption, data, len);
 	share->message_skip = len;
 	share->message_len = 0;
-	return 0;
+	return r;
 }
 
 static int take_messages(struct conn *conn, int fd, const uint8_t *data, size_t len)

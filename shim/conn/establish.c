@@ -160,6 +160,7 @@ static int opened(struct conn *conn, int fd)
 	conn->early_len = 0;
 	conn->tickets = tls_handshake_tickets(conn->handshake, &conn->tickets_len);
 	conn->resumption = tls_handshake_resumption(conn->handshake);
+	conn->post_auth = tls_handshake_post_auth(conn->handshake);
 	share->tickets_due = conn->tickets != NULL;
 	report_open(conn, result);
 	if (conn_state(conn) == CONN_FAILED)

@@ -57,11 +57,12 @@ struct conn {
 	uint8_t *tickets;
 	size_t tickets_len;
 	struct tls_resumption *resumption;
-	uint32_t steps_seen; /* share->steps when this process last saw the handshake */
-	int step_fd;         /* descriptor of the step that is under way */
-	bool connect_told;   /* connect() has reported the outcome */
-	bool out_told;       /* CONN_DEFERRED: the program knows that it may write */
-	bool early_allowed;  /* TCP would take what is sent now, so it is kept */
+	struct tls_post_auth *post_auth; /* client: for a request of its certificate, likewise */
+	uint32_t steps_seen;             /* share->steps when this process last saw the handshake */
+	int step_fd;                     /* descriptor of the step that is under way */
+	bool connect_told;               /* connect() has reported the outcome */
+	bool out_told;                   /* CONN_DEFERRED: the program knows that it may write */
+	bool early_allowed;              /* TCP would take what is sent now, so it is kept */
 	bool self_connected; /* the peer listens in this process: nobody may wait for its handshake
 			      */
 	bool relayed;        /* this process is its relay */

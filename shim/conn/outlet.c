@@ -21,6 +21,7 @@
 #define TICKETS_WITH_EARLY_MOST 2048 /* beside CONN_EARLY_MOST, in a buffer of the share */
 #define CONTROL_MOST 16
 #define OVERHEAD_MOST 29
+#define MESSAGES_MOST 32768 /* so that, parked, they fit a buffer of the share */
 /* A KeyUpdate goes out while there is still room for what is under way. */
 #define KEY_LEFT_LEAST 1024
 
@@ -140,6 +141,24 @@ int outlet_control(
 	ssize_t n = record_seal(&share->send_key, type, &iov, 0, len, sealed);
 
 	return n < 0 ? (int)n : push(share, fd, sealed, (size_t)n);
+}
+
+int outlet_messages(struct share *share, int fd, const uint8_t *data, size_t len)
+{
+	const struct iovec iov = { (void *)(uintptr_t)data, len };
+	size_t most = record_seal_most(&share->send_key);
+	uint8_t *scratch = scratch_get();
+	int r = scratch != NULL && len <= MESSAGES_MOST ? 0 : -ENOBUFS;
+
+	for (size_t at = 0; at < len && r == 0; at += most) {
+		size_t part = len - at < most ? len - at : most;
+		ssize_t n =
+			record_seal(&share->send_key, RECORD_HANDSHAKE, &iov, at, part, scratch);
+
+		r = n < 0 ? (int)n : push(share, fd, scratch, (size_t)n);
+	}
+	scratch_put(scratch);
+	return r;
 }
 
 static int flight_add(struct share *share, enum record_type type, const struct iovec *iov,

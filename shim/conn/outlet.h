@@ -60,6 +60,8 @@ int outlet_flush(struct share *share, int fd);
 /* One control record goes out, or is parked. 0 or -errno. */
 int outlet_control(
 	struct share *share, int fd, enum record_type type, const uint8_t *data, size_t len);
+/* Handshake messages, in as many records as they take. 0 or -errno. */
+int outlet_messages(struct share *share, int fd, const uint8_t *data, size_t len);
 /* Data of which no count is reported: what the kernel does not take is parked, at most
  * CONN_EARLY_MOST bytes. */
 int outlet_all(struct conn *conn, int fd, const uint8_t *data, size_t len);

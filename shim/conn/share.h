@@ -87,6 +87,7 @@ struct share {
 	bool send_closed;            /* close_notify is sealed */
 	bool fin_due;                /* ... and FIN follows as soon as what is parked has gone */
 	bool abortive;               /* SO_LINGER of 0 s: close() is to be a reset */
+	uint32_t key_updates;        /* that were sent */
 	bool tickets_due;            /* none of the server's tickets has gone out */
 	_Atomic bool key_update_due; /* the peer asked for it. Set with the receive lock */
 	int alert_sent;              /* -1: none */

@@ -276,6 +276,9 @@ static int context_fill(struct tls_context *context, const struct tls_settings *
 		r = session_set(context, settings, tls13, why);
 	if (r == 0)
 		r = identity_load(context, settings, index, why);
+	if (r == 0 && context->role == TLS_CLIENT && tls13 && context->chain != NULL)
+		context->authenticates_later =
+			wolfSSL_CTX_allow_post_handshake_auth(context->ctx) == 0;
 	if (r == 0)
 		r = ciphers_set(context, settings, tls12, tls13, why);
 	if (r == 0)

@@ -51,6 +51,7 @@ struct tls_context {
 	int64_t not_after;        /* of the first of the chain to expire */
 	struct tls_context *next; /* that of the rule's next certificate */
 
+	bool authenticates_later;        /* client: after the handshake, if it is asked to */
 	bool resumes;                    /* sessions */
 	uint8_t binding[BINDING_LEN];    /* what they belong to */
 	struct ticket_file *ticket_file; /* server; NULL: keys of our own */

@@ -9,6 +9,7 @@
 #define SEAMTLS_TLS_HANDSHAKE_H
 
 #include "context.h"
+#include "post_auth.h"
 #include "record.h"
 #include "resumption.h"
 #include <stdbool.h>
@@ -102,6 +103,9 @@ int tls_handshake_keys(
  * malloc'ed, not secret; client: for the tickets that come. NULL: there are none. */
 uint8_t *tls_handshake_tickets(struct tls_handshake *handshake, size_t *len);
 struct tls_resumption *tls_handshake_resumption(struct tls_handshake *handshake);
+/* The same, for a client that may be asked for its certificate later. It takes wolfSSL's object
+ * over: nothing but tls_handshake_result() and tls_handshake_free() may be called after it. */
+struct tls_post_auth *tls_handshake_post_auth(struct tls_handshake *handshake);
 
 /* RFC 8446 6: "handshake_failure"; "unknown" for numbers without a name. */
 const char *tls_alert_name(int description);

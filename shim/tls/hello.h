@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What a ClientHello (RFC 8446 4.1.2, RFC 5246 7.4.1.2) says of the certificates that would do for
- * the client, and of what comes behind it. Pure; the input is hostile; nothing is copied but the name. */
+ * the client, and of what comes behind it. Pure; the input is hostile; nothing is copied but the
+ * name. */
 #ifndef SEAMTLS_TLS_HELLO_H
 #define SEAMTLS_TLS_HELLO_H
 

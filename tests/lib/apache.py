@@ -30,8 +30,8 @@ MODULES = "/usr/lib/apache2/modules"
 WORKER = "www-data"
 
 
-def start(seam, site, mpm, sendfile="On", modules=(), more="", rules=()):
-    """Serves the folder `site`; `more` is configuration for the modules, `rules` are more of the policy's."""
+def start(seam, site, mpm, sendfile="On", modules=(), more="", rules=(), covered=True):
+    """Serves the folder `site`; `more` is configuration for the modules, `rules` are more of the policy's. Not covered: by itself."""
     need("apache2")
     folder = seam.make_dir("apache")
     user = f"User {WORKER}\nGroup {WORKER}" if os.geteuid() == 0 else ""
@@ -46,4 +46,4 @@ def start(seam, site, mpm, sendfile="On", modules=(), more="", rules=()):
                                         more="\n".join([*loaded, more])))
         return [shutil.which("apache2"), "-d", folder, "-f", config, "-D", "FOREGROUND"]
 
-    return seam.serve(argv, lambda port: seam.policy(seam.inbound(port), *rules))
+    return seam.serve(argv, (lambda port: seam.policy(seam.inbound(port), *rules)) if covered else None)

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+import apache
+from peers import Server, server_context
 from seam import need
 
 pytestmark = pytest.mark.tls_only
@@ -284,3 +286,105 @@ def test_early_data_is_skipped(seam, listening_openssl):
         done = s_client(seam, server.port, "-ign_eof", "-sess_in", session, "-early_data", early, data=b"later words\n")
         assert b"Early data was rejected" in done.stdout and b"later words" in done.stdout, done.stdout + done.stderr
         assert b"early words" not in done.stdout
+
+
+# --- A certificate that is asked for after the handshake
+
+class AsksLater(Server):
+    """Asks for the client's certificate when it has had its first words, as often as it is told to, and says whom it knows."""
+
+    def handle(self, connection, client_address, seen):
+        secure = connection
+        for _ in range(2):
+            assert secure.recv(100) == b"words"
+            secure.verify_client_post_handshake()
+            secure.sendall(b"?")
+            assert secure.recv(100) == b"answer"
+            subject = dict(part[0] for part in (secure.getpeercert() or {}).get("subject", ()))
+            secure.sendall(subject.get("commonName", "nobody").encode())
+
+
+ASKED_LATER = """
+import socket, sys
+sock = socket.create_connection(("localhost", int(sys.argv[1])))
+for _ in range(2):
+    sock.sendall(b"words")
+    assert sock.recv(100) == b"?"
+    sock.sendall(b"answer")
+    print(sock.recv(100).decode())
+"""
+
+
+def serve_that_asks_later(seam):
+    context = server_context(seam.pki.good, "1.3", seam.pki.ca)
+    context.post_handshake_auth = True
+    server = AsksLater(None, context)
+    seam.cleanups.append(server.stop)
+    return server
+
+
+def test_certificate_after_the_handshake(seam):
+    client = seam.pki.client
+    server = serve_that_asks_later(seam)
+    program = seam.run([sys.executable, "-c", ASKED_LATER, server.port],
+                       seam.policy(seam.outbound(server.port, cert=client.cert, key=client.key)))
+    assert program.stdout.splitlines() == [b"client one"] * 2, program.story()
+
+
+APACHE = """
+SSLEngine on
+SSLProtocol TLSv1.3
+SSLCertificateFile {cert.cert}
+SSLCertificateKeyFile {cert.key}
+SSLCACertificateFile {ca}
+<Location /private>
+    SSLVerifyClient require
+</Location>
+"""
+
+
+def test_apache_asks_for_a_location(seam):
+    site = seam.make_dir("site")
+    for folder in ("public", "private"):
+        (site / folder).mkdir()
+        (site / folder / "file").write_text(folder)
+    server = apache.start(seam, site, "prefork", modules=("socache_shmcb", "ssl"), covered=False,
+                          more=APACHE.format(cert=seam.pki.good, ca=seam.pki.ca))
+    script = """
+import http.client, sys
+connection = http.client.HTTPConnection("localhost", int(sys.argv[1]))
+for path in ("/public/file", "/private/file", "/private/file"):
+    connection.request("GET", path)
+    print(connection.getresponse().read().decode())
+"""
+    client = seam.pki.client
+    program = seam.run([sys.executable, "-c", script, server.port],
+                       seam.policy(seam.outbound(server.port, cert=client.cert, key=client.key)))
+    assert program.stdout.split() == [b"public", b"private", b"private"], program.story()
+
+
+def test_no_certificate_is_offered_that_is_not_there(seam):
+    """The server then may not ask, and OpenSSL does not."""
+    server = serve_that_asks_later(seam)
+    seam.run([sys.executable, "-c", ASKED_LATER, server.port], seam.policy(seam.outbound(server.port)), status=None)
+    server.wait_ended()
+    assert "extension not received" in str(server.seen[0].error).lower(), server.seen[0].error
+
+
+def test_certificate_after_a_key_update(seam, listening_openssl):
+    """The Finished of the answer is made with the keys that are in use by then."""
+    server = listening_openssl("-tls1_3", "-CAfile", seam.pki.ca)
+    client = seam.pki.client
+    talker = start_talker(seam, server.port, cert=client.cert, key=client.key)
+    try:
+        for i, command in enumerate((b"K\n", b"c\n", b"K\n", b"c\n")):
+            talker.stdin.write(b"said %d\n" % i)
+            read_until(server.stdout, b"said %d\n" % i)
+            server.stdin.write(command)
+            talker.stdin.write(b"more %d\n" % i)
+            read_until(server.stdout, b"more %d\n" % i)
+            server.stdin.write(b"answer %d\n" % i)
+            read_until(talker.stdout, b"answer %d\n" % i)
+    finally:
+        talker.kill()
+        talker.communicate()

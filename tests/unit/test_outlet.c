@@ -101,8 +101,8 @@ static ssize_t next_record(uint8_t *plain, enum record_type *type)
 	struct record_header header;
 	ssize_t n;
 
-	ck_assert_int_eq(record_parse_header(
-				 &peer, arrived + arrived_at, arrived_len - arrived_at, &header),
+	ck_assert_int_eq(
+		record_parse_header(&peer, arrived + arrived_at, arrived_len - arrived_at, &header),
 		0);
 	ck_assert_uint_le(arrived_at + RECORD_HEADER_LEN + header.length, arrived_len);
 	n = record_open(&peer, arrived + arrived_at, RECORD_HEADER_LEN + (size_t)header.length,
