@@ -47,6 +47,17 @@ void load_no_memory(struct loader *loader)
 	loader->out_of_memory = true;
 }
 
+/* A file that comes later may match the pattern. */
+static void watch_directory_of(struct loader *loader, const char *path)
+{
+	char *dir = arena_strndup(&loader->scratch, path, (size_t)(strrchr(path, '/') + 1 - path));
+
+	if (dir != NULL)
+		watch_add(loader->watch, dir);
+	else
+		load_no_memory(loader);
+}
+
 static void load_include(struct lines *lines, const char *value)
 {
 	struct loader *loader = lines->loader;
@@ -65,6 +76,8 @@ static void load_include(struct lines *lines, const char *value)
 		load_file(loader, path, &from, lines->depth + 1);
 		return;
 	}
+	if (loader->watch != NULL)
+		watch_directory_of(loader, path);
 	r = source_glob(&loader->scratch, path, &files, why, sizeof(why));
 	if (r == -ENOMEM)
 		load_no_memory(loader);
@@ -125,7 +138,9 @@ static void set_key(struct lines *lines, const struct policy_key *key, const cha
 {
 	struct loader *loader = lines->loader;
 	struct section *section = lines->section;
-	struct parse parse = { .arena = loader->keep, .dir = lines->dir, .key = key };
+	struct parse parse = {
+		.arena = loader->keep, .dir = lines->dir, .key = key, .watch = loader->watch
+	};
 	struct place *first = &section->key_place[key_index(key)];
 	uint64_t bit = (uint64_t)1 << key_index(key);
 	int r;
@@ -446,6 +461,8 @@ void load_file(struct loader *loader, const char *path, const struct place *from
 			LOAD_DEPTH_MAX);
 		return;
 	}
+	if (loader->watch != NULL)
+		watch_add(loader->watch, path);
 	r = source_read(path, &source, why, sizeof(why), &at.line);
 	if (r == -ENOMEM)
 		load_no_memory(loader);

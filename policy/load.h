@@ -9,6 +9,7 @@
 #include "policy/index.h"
 #include "policy/keys.h"
 #include "policy/policy.h"
+#include "policy/watch.h"
 #include <sys/types.h>
 
 #define LOAD_FILES_MAX 64
@@ -44,7 +45,8 @@ struct policy_private {
 struct loader {
 	struct policy *policy;
 	struct policy_errors *errors;
-	bool failed; /* something was refused, whether or not there was memory to say so */
+	struct watch *watch; /* or NULL */
+	bool failed;         /* something was refused, whether or not there was memory to say so */
 	bool out_of_memory;
 	struct arena scratch; /* until the policy is complete */
 	struct arena *keep;   /* as long as the policy */

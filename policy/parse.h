@@ -11,12 +11,14 @@
 
 struct policy_key;
 struct policy_list;
+struct watch;
 
 struct parse {
 	struct arena *arena;
 	const char *dir; /* absolute: what relative paths are relative to */
 	const struct policy_key *key;
-	char why[512]; /* after -EINVAL: the sentence for the user */
+	struct watch *watch; /* gets the files that are missed; or NULL */
+	char why[512];       /* after -EINVAL: the sentence for the user */
 };
 
 /* Fills parse->why, and returns -EINVAL. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Values of TLS settings: files, pins, names. */
 #include "policy/keys.h"
+#include "policy/watch.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,6 +20,8 @@ static int check_file(struct parse *parse, const char *path, bool directory_too)
 	struct stat st;
 
 	if (stat(path, &st) < 0) {
+		if (parse->watch != NULL)
+			watch_add(parse->watch, path);
 		if (errno == ENOENT || errno == ENOTDIR)
 			return parse_refuse(
 				parse, "found '%.200s', and there is no such file", path);

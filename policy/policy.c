@@ -84,7 +84,13 @@ static struct policy *policy_new(void)
 
 int policy_load(const char *path, struct policy **out, struct policy_errors *errors)
 {
-	struct loader loader = { .errors = errors, .policy = policy_new() };
+	return policy_load_watching(path, NULL, out, errors);
+}
+
+int policy_load_watching(
+	const char *path, struct watch *files, struct policy **out, struct policy_errors *errors)
+{
+	struct loader loader = { .errors = errors, .policy = policy_new(), .watch = files };
 
 	*errors = (struct policy_errors){ 0, NULL };
 	*out = NULL;

@@ -94,6 +94,7 @@ struct policy_rule {
 	unsigned index; /* 0.., dense over the policy: key for caches of what is made from the rule
 			 */
 	struct policy_conditions *conditions;
+	const struct policy *policy; /* whose rule it is */
 };
 
 /* An IPv4 or IPv6 address; v4-mapped ones are stored as v4. */
@@ -140,6 +141,7 @@ struct policy {
 	const char *source; /* path of the main file, or "built-in" */
 	size_t rule_count;
 	struct policy_rule *rules; /* in file order, includes in place */
+	void *owner; /* of who has loaded it, to be found from a rule; NULL at first */
 	struct policy_private *private;
 };
 
@@ -164,6 +166,10 @@ struct policy_errors {
  * is possible. Not by two threads at a time.
  */
 int policy_load(const char *path, struct policy **out, struct policy_errors *errors);
+/* The same; `files` gets what was read, and what would have to change for another result. */
+struct watch;
+int policy_load_watching(
+	const char *path, struct watch *files, struct policy **out, struct policy_errors *errors);
 void policy_free(struct policy *policy);
 void policy_errors_clear(struct policy_errors *errors);
 
@@ -225,6 +231,13 @@ void policy_conditions_each(const struct policy_rule *rule,
 	void (*row)(const char *key, const char *value, void *arg), void *arg);
 void policy_relaxed_each(const struct policy_rule *rule,
 	void (*row)(const char *key, const char *value, void *arg), void *arg);
+
+/* The files and directories that the settings of a rule name, and "system" for the system's CAs. */
+void policy_files_each(const struct policy_rule *rule,
+	void (*file)(const char *key, const char *path, void *arg), void *arg);
+
+/* Whether the TLS settings of two rules are the same. false also if there is no memory to tell. */
+bool policy_same_settings(const struct policy_rule *a, const struct policy_rule *b);
 
 /* The directions, as bits of enum policy_direction, in which a rule can match. */
 unsigned policy_rule_directions(const struct policy_rule *rule);

@@ -94,6 +94,7 @@ static void resolve_rule(struct loader *loader, struct section *section, struct 
 		return;
 	}
 	*rule->conditions = values->conditions;
+	rule->policy = loader->policy;
 	rule->name = section->name;
 	rule->file = section->place.file;
 	rule->line = section->place.line;

@@ -13,6 +13,7 @@
  *   conn->lock               this process's handshake; mostly tried, seldom waited for
  *   the gate of deep.h       shared by who is on a deep stack; fork() has it alone
  *   host_lock                loading of policy and contexts
+ *   host_rules.c             which of them apply: held for a look or a swap only
  *   share->send_lock         what is sent; between processes, robust
  *   driver.c, interest.c     connections on their way; entries of epoll sets
  *   names.c, share.c, table.c, deep.c    leaves: a list each

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Policy and audit are set up under one lock at the first TCP socket; afterwards everything here is
- * read-only but the cache of contexts. The environment speaks last, unless the system's own policy
- * is locked.
+ * Policy and audit are set up under one lock at the first TCP socket. When a connection begins, and
+ * at most once a second, the policy's files are looked at; a changed policy takes the old one's
+ * place as a whole or not at all.
  */
-#include "host.h"
+#include "host_private.h"
 
 #include "audit/writer.h"
 #include "deep.h"
@@ -25,101 +25,25 @@
 #include <unistd.h>
 
 #define GROUPS_MOST 256
-#define TLS_WHY_LEN 256
 #define STRICT_WHY_LEN 256
 
 enum host_status { HOST_UNKNOWN, HOST_READY, HOST_DISABLED, HOST_REFUSES };
 
-static pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int status = HOST_UNKNOWN;
-static struct policy *policy;
-static char refusal[512]; /* why there is none */
-/* Chosen once: programs empty their environment (nginx does, in its workers). */
-static char audit_dir[PATH_MAX];
-static bool audited;
+static struct watch policy_files;
+static bool again; /* what they have become makes no sense, but was tried only once */
+static char last_refusal[HOST_WHY_LEN];
+static _Atomic int64_t look_ms;
+static _Atomic bool covers_children;
+static bool is_strict;
 static char program[PATH_MAX];
 static const char *label;
-static struct tls_context **contexts[2]; /* by role, by rule */
 static _Atomic pid_t known_pid;
 static _Atomic uint64_t next_id;
 /* Loading may look up users and groups, for which libc's modules may open sockets of their own:
  * those pass. */
 static _Thread_local bool loading __attribute__((tls_model("initial-exec")));
-
-static void say_errors(const char *path, const struct policy_errors *errors)
-{
-	if (errors->count > 0)
-		snprintf(refusal, sizeof(refusal), "%s:%u: %s%s%s", errors->items[0].file,
-			errors->items[0].line,
-			errors->items[0].key != NULL ? errors->items[0].key : "",
-			errors->items[0].key != NULL ? ": " : "", errors->items[0].message);
-	notice("the policy '%s' cannot be used, so no TCP connection is made (try: seamtls check "
-	       "'%s')",
-		path, path);
-	for (size_t i = 0; i < errors->count; i++) {
-		const struct policy_error *e = &errors->items[i];
-
-		notice("%s:%u: %s%s%s", e->file, e->line, e->key != NULL ? e->key : "",
-			e->key != NULL ? ": " : "", e->message);
-	}
-}
-
-static int load(const char *path, struct policy **out)
-{
-	struct policy_errors errors = { 0 };
-	int r = policy_load(path, out, &errors);
-
-	if (r < 0)
-		say_errors(path != NULL ? path : "built-in", &errors);
-	policy_errors_clear(&errors);
-	return r;
-}
-
-/* A system policy with `locked = yes` is above the environment. 1: there is one, and it is loaded;
- * 0: none; or -errno. */
-static int load_locked(void)
-{
-	int r;
-
-	if (access(policy_locked_path(), F_OK) != 0)
-		return 0;
-	r = load(policy_locked_path(), &policy);
-	if (r < 0)
-		return r;
-	if (policy->global.locked)
-		return 1;
-	policy_free(policy);
-	policy = NULL;
-	return 0;
-}
-
-static int find_chosen(const char *setting, char **path)
-{
-	const struct policy_places places = { variable_get("XDG_CONFIG_HOME"),
-		variable_get("HOME") };
-
-	return policy_find(setting, &places, path);
-}
-
-static int load_chosen(void)
-{
-	const char *setting = variable_get("SEAMTLS_POLICY");
-	char *path = NULL;
-	int r = find_chosen(setting, &path);
-
-	if (r < 0)
-		snprintf(refusal, sizeof(refusal), "no policy '%s' is found",
-			setting != NULL ? setting : "");
-	if (r < 0)
-		notice("no policy '%s' is found, so no TCP connection is made (SEAMTLS_POLICY is a "
-		       "path, or a name in "
-		       "$XDG_CONFIG_HOME/seamtls or /etc/seamtls)",
-			setting != NULL ? setting : "");
-	else
-		r = load(path, &policy);
-	free(path);
-	return r;
-}
 
 static void find_program(void)
 {
@@ -129,78 +53,93 @@ static void find_program(void)
 	label = variable_get("SEAMTLS_LABEL");
 }
 
-static enum policy_audit audit_setting(void)
+const char *host_program(void)
 {
-	return policy != NULL ? policy->global.audit : POLICY_AUDIT_ON;
+	return program;
 }
 
-/* The environment's directory, else the policy's, else the default. false: there is to be no audit.
- */
-static bool choose_audit_dir(char *dir, size_t len)
+const char *host_label(void)
 {
-	const char *setting =
-		policy != NULL && policy->global.locked ? NULL : variable_get("SEAMTLS_AUDIT");
-
-	if (audit_setting() == POLICY_AUDIT_OFF)
-		return false;
-	if (setting != NULL && strcmp(setting, "none") == 0) {
-		if (audit_setting() != POLICY_AUDIT_REQUIRED)
-			return false;
-		setting = NULL;
-	}
-	if (setting == NULL && policy != NULL)
-		setting = policy->global.audit_dir;
-	if (setting == NULL)
-		return audit_default_dir(
-			       variable_get("XDG_STATE_HOME"), variable_get("HOME"), dir, len) == 0;
-	return (size_t)snprintf(dir, len, "%s", setting) < len;
+	return label;
 }
 
-static bool make_room_for_contexts(void)
+/* What cannot be enforced is as bad as what cannot be loaded. What was enforced stays. */
+static int enforce_strict(const struct policy *policy, char *why, size_t len)
 {
-	for (int role = TLS_CLIENT; role <= TLS_SERVER; role++) {
-		contexts[role] = calloc(policy->rule_count + 1, sizeof(struct tls_context *));
-		if (contexts[role] == NULL)
-			return false;
-	}
-	return true;
-}
+	char reason[STRICT_WHY_LEN];
+	int r;
 
-/* What cannot be enforced is as bad as what cannot be loaded. */
-static int enforce_strict(void)
-{
-	char why[STRICT_WHY_LEN];
-	int r = strict_enforce(why, sizeof(why));
-
+	if (!policy->global.strict || is_strict)
+		return 0;
+	r = strict_enforce(reason, sizeof(reason));
 	if (r < 0) {
-		snprintf(refusal, sizeof(refusal), "strict = yes: %s", why);
-		notice("%s, and the policy says 'strict = yes', so no TCP connection is made", why);
+		snprintf(why, len, "strict = yes: %s", reason);
+		return r;
 	}
-	return r;
+	is_strict = true;
+	return 0;
+}
+
+/* With host_lock. */
+static void apply(struct rules *rules)
+{
+	audit_choose(rules->policy);
+	atomic_store(&covers_children, rules->policy->global.cover_children);
+	rules_apply(rules);
+}
+
+static enum host_status refuse(const char *why)
+{
+	char reason[HOST_WHY_LEN + 64];
+
+	snprintf(reason, sizeof(reason), "refused, so no TCP connection is made: %s", why);
+	audit_set_first(reason);
+	return HOST_REFUSES;
+}
+
+static enum host_status use_first(struct policy *policy)
+{
+	char why[HOST_WHY_LEN] = "out of memory", reason[PATH_MAX + 64];
+	struct rules *rules;
+
+	audit_choose(policy);
+	if (enforce_strict(policy, why, sizeof(why)) < 0) {
+		notice("%s, so no TCP connection is made", why);
+		policy_free(policy);
+		return refuse(why);
+	}
+	rules = rules_new(policy);
+	if (rules == NULL)
+		return refuse(why);
+	snprintf(
+		reason, sizeof(reason), "loaded %s, %zu rules", policy->source, policy->rule_count);
+	audit_set_first(reason);
+	notice_debug(1, "policy: %s", reason);
+	apply(rules);
+	return HOST_READY;
 }
 
 static enum host_status set_up(void)
 {
 	const char *disable = variable_get("SEAMTLS_DISABLE");
 	bool off = disable != NULL && strcmp(disable, "1") == 0;
+	char why[HOST_WHY_LEN];
+	struct policy *policy;
 	int r;
 
 	find_program();
-	r = load_locked();
-	if (r == 0)
-		r = load_chosen();
+	r = host_choose(&policy, &policy_files, "so no TCP connection is made", why, sizeof(why));
 	/* What cannot be loaded cannot say `locked` either; but the system's own policy is above
 	 * the environment. */
-	if (off &&
-		(policy != NULL ? !policy->global.locked : access(policy_locked_path(), F_OK) != 0))
+	if (off && (policy != NULL ? !policy->global.locked
+				   : access(policy_locked_path(), F_OK) != 0)) {
+		policy_free(policy);
 		return HOST_DISABLED;
-	audited = choose_audit_dir(audit_dir, sizeof(audit_dir));
-	if (r >= 0 && policy->global.strict)
-		r = enforce_strict();
-	if (r < 0 || !make_room_for_contexts())
-		return HOST_REFUSES;
-	notice_debug(1, "policy: %s, %zu rules", policy->source, policy->rule_count);
-	return HOST_READY;
+	}
+	if (r == 0)
+		return use_first(policy);
+	audit_choose(NULL);
+	return refuse(why);
 }
 
 static void set_up_once(void *arg)
@@ -236,7 +175,7 @@ void host_begin(void)
 	char why[STRICT_WHY_LEN], *path = NULL;
 	int saved = errno;
 
-	if (!mentioned && setting != NULL && find_chosen(setting, &path) == 0)
+	if (!mentioned && setting != NULL && host_find(setting, &path) == 0)
 		mentioned = strict_is_mentioned(path);
 	free(path);
 	/* A policy that does not load cannot say what it would have said. */
@@ -245,9 +184,103 @@ void host_begin(void)
 	errno = saved;
 }
 
-const struct policy *host_policy(void)
+bool host_is_disabled(void)
 {
-	return host_status() == HOST_READY ? policy : NULL;
+	return host_status() == HOST_DISABLED;
+}
+
+/* --- A policy that has changed */
+
+/* With host_lock. 0, or -errno and in why[] what the new one lacks. */
+static int take_new_policy(struct rules *old, struct watch *files, char *why, size_t len)
+{
+	struct policy *policy;
+	struct rules *rules;
+	int r = host_choose(&policy, files, NULL, why, len);
+
+	if (r < 0)
+		return r;
+	rules = rules_new(policy);
+	if (rules == NULL)
+		return -ENOMEM;
+	r = rules_prepare(old, rules, files, why, len);
+	if (r == 0)
+		r = enforce_strict(policy, why, len);
+	if (r < 0) {
+		rules_unref(rules);
+		return r;
+	}
+	rules_take_over(old, rules);
+	snprintf(why, len, "reloaded %s, %zu rules", policy->source, policy->rule_count);
+	apply(rules);
+	return 0;
+}
+
+/* With host_lock. Whether there is something to tell, in text[]. A change that makes no sense may
+ * be half of one: it is tried once more at the next look before it is told. */
+static bool reload(struct rules *old, char *text, size_t len)
+{
+	char why[HOST_WHY_LEN] = "out of memory";
+	bool changed = watch_changed(&policy_files);
+	struct watch files = { 0 };
+	int r;
+
+	if (!changed && !again)
+		return false;
+	loading = true;
+	r = take_new_policy(old, &files, why, sizeof(why));
+	loading = false;
+	watch_clear(&policy_files);
+	policy_files = files;
+	again = r < 0 && changed;
+	if (r == 0) {
+		last_refusal[0] = '\0';
+		snprintf(text, len, "%s", why);
+		return true;
+	}
+	if (changed || strcmp(last_refusal, why) == 0)
+		return false;
+	strcpy(last_refusal, why);
+	snprintf(text, len, "not reloaded, so the policy before stays in use: %s", why);
+	notice("%s", text);
+	return true;
+}
+
+static void look_at_policy(void *arg)
+{
+	struct rules *old = arg;
+	char text[HOST_WHY_LEN + 64];
+	bool tell;
+
+	/* Whoever is at it will be through soon. */
+	if (!guard_try_lock(&host_lock))
+		return;
+	tell = reload(old, text, sizeof(text));
+	guard_unlock(&host_lock);
+	if (tell)
+		audit_tell_policy(NULL, text);
+}
+
+/* The rules that are to decide over a connection, with a reference. */
+static struct rules *rules_for_decision(void)
+{
+	struct rules *rules = rules_hold();
+
+	if (loading || host_is_visitor() || !host_is_time(&look_ms))
+		return rules;
+	look_at_policy(rules);
+	rules_unref(rules);
+	return rules_hold();
+}
+
+bool host_has_policy(void)
+{
+	return host_status() == HOST_READY;
+}
+
+bool host_covers_children(void)
+{
+	return host_status() == HOST_READY && atomic_load(&covers_children);
 }
 
 bool host_refuses(void)
@@ -282,15 +315,23 @@ struct question {
 static void ask(void *arg)
 {
 	struct question *question = arg;
+	struct rules *rules = rules_for_decision();
+	const struct policy_rule *rule = NULL;
 	gid_t groups[GROUPS_MOST];
 
 	fill_query(question->query, groups);
-	if (question->decision != NULL)
-		policy_decide(policy, question->query, question->decision);
-	else
+	if (question->decision != NULL) {
+		policy_decide(rules->policy, question->query, question->decision);
+		rule = question->decision->rule;
+	} else {
 		question->matters =
-			policy_listener_matters(policy, question->query, question->rule);
+			policy_listener_matters(rules->policy, question->query, question->rule);
+		rule = *question->rule;
+	}
 	question->query->groups = NULL;
+	/* The rule that comes out keeps them. */
+	host_hold(rule);
+	rules_unref(rules);
 }
 
 void host_decide(struct policy_query *query, struct policy_decision *out)
@@ -310,206 +351,6 @@ bool host_listener_matters(struct policy_query *query, const struct policy_rule 
 	deep_run(ask, &question);
 	errno = saved;
 	return question.matters;
-}
-
-struct wanted_context {
-	const struct policy_rule *rule;
-	enum tls_role role;
-	char *why;
-	size_t why_len;
-};
-
-static int audit(struct audit_event *event);
-
-/* What works without it, and is to be known all the same. */
-static void tell_warning(const struct policy_rule *rule, const struct tls_context *context)
-{
-	struct audit_event event;
-
-	audit_event_init(&event, AUDIT_POLICY);
-	event.rule = rule->name;
-	event.reason = tls_context_warning(context);
-	if (event.reason[0] == '\0')
-		return;
-	notice_debug(1, "rule '%s': %s", rule->name, event.reason);
-	audit(&event);
-}
-
-static void bind_setting(const char *key, const char *value, void *context)
-{
-	tls_context_bind(context, key);
-	tls_context_bind(context, value);
-}
-
-static struct tls_context *new_context(const struct wanted_context *wanted)
-{
-	struct tls_context *context;
-
-	if (tls_context_new(
-		    &wanted->rule->tls, wanted->role, &context, wanted->why, wanted->why_len) < 0)
-		return NULL;
-	tls_context_bind(context, wanted->rule->name);
-	policy_settings_each(wanted->rule, bind_setting, context);
-	return context;
-}
-
-static void make_context(void *arg)
-{
-	const struct wanted_context *wanted = arg;
-	struct tls_context **context = &contexts[wanted->role][wanted->rule->index];
-	bool made = false;
-
-	guard_lock(&host_lock);
-	if (*context == NULL) {
-		*context = new_context(wanted);
-		made = *context != NULL;
-	}
-	guard_unlock(&host_lock);
-	if (made)
-		tell_warning(wanted->rule, *context);
-}
-
-struct tls_context *host_context(
-	const struct policy_rule *rule, enum tls_role role, char *why, size_t why_len)
-{
-	struct wanted_context wanted = { rule, role, why, why_len };
-	int saved = errno;
-
-	deep_run(make_context, &wanted);
-	errno = saved;
-	return contexts[role][rule->index];
-}
-
-static int required(int r)
-{
-	return audit_setting() == POLICY_AUDIT_REQUIRED ? r : 0;
-}
-
-static int write_event(struct audit_event *event)
-{
-	if (event->program == NULL)
-		event->program = program;
-	if (event->label == NULL)
-		event->label = label;
-	return audit_write(event);
-}
-
-/* The first event of a process: what its decisions come from. */
-static void tell_policy(void)
-{
-	static _Atomic bool told;
-	struct audit_event event;
-	char reason[PATH_MAX + 64];
-
-	if (atomic_exchange(&told, true))
-		return;
-	audit_event_init(&event, AUDIT_POLICY);
-	if (host_status() == HOST_READY)
-		snprintf(reason, sizeof(reason), "loaded %s, %zu rules", policy->source,
-			policy->rule_count);
-	else
-		snprintf(reason, sizeof(reason), "refused, so no TCP connection is made: %s",
-			refusal);
-	event.reason = reason;
-	write_event(&event);
-}
-
-static int open_audit(void)
-{
-	char why[256] = "";
-	int saved = errno, r;
-
-	if (host_status() == HOST_DISABLED)
-		return 0;
-	if (!audited)
-		return required(-ENOENT);
-	r = audit_writer_open(audit_dir, why, sizeof(why));
-	if (r < 0 && why[0] != '\0')
-		notice("%s: connections are %s", why,
-			audit_setting() == POLICY_AUDIT_REQUIRED
-				? "refused, since the policy requires an audit"
-				: "not audited");
-	if (r == 0)
-		tell_policy();
-	errno = saved;
-	return r < 0 ? required(r) : 0;
-}
-
-static int audit(struct audit_event *event)
-{
-	int saved = errno, r;
-
-	if (host_status() == HOST_DISABLED || !audited)
-		return 0;
-	r = open_audit();
-	if (r < 0)
-		return r;
-	r = write_event(event);
-	errno = saved;
-	return r < 0 ? required(r) : 0;
-}
-
-struct audit_job {
-	struct audit_event *event; /* NULL: only open it */
-	int result;
-};
-
-static void do_audit(void *arg)
-{
-	struct audit_job *job = arg;
-
-	job->result = job->event != NULL ? audit(job->event) : open_audit();
-}
-
-int host_audit_open(void)
-{
-	struct audit_job job = { NULL, 0 };
-
-	deep_run(do_audit, &job);
-	return job.result;
-}
-
-int host_audit(struct audit_event *event)
-{
-	struct audit_job job = { event, 0 };
-
-	deep_run(do_audit, &job);
-	return job.result;
-}
-
-static void flush_audit(void *arg)
-{
-	(void)arg;
-	if (audit_writer_descriptor() >= 0)
-		audit_writer_flush();
-}
-
-void host_audit_flush(void)
-{
-	int saved = errno;
-
-	deep_run(flush_audit, NULL);
-	errno = saved;
-}
-
-void host_prepare(void)
-{
-	char why[TLS_WHY_LEN];
-
-	if (host_policy() == NULL)
-		return;
-	for (size_t i = 0; i < policy->rule_count; i++) {
-		const struct policy_rule *rule = &policy->rules[i];
-
-		if (rule->action != POLICY_TLS)
-			continue;
-		host_audit_open();
-		if ((policy_rule_directions(rule) & POLICY_INBOUND) != 0 &&
-			rule->tls.cert.count > 0)
-			host_context(rule, TLS_SERVER, why, sizeof(why));
-		if ((policy_rule_directions(rule) & POLICY_OUTBOUND) != 0)
-			host_context(rule, TLS_CLIENT, why, sizeof(why));
-	}
 }
 
 uint64_t host_new_id(void)
@@ -549,6 +390,7 @@ void host_lock_for_fork(bool on)
 {
 	if (on)
 		guard_lock(&host_lock);
-	else
+	rules_lock_for_fork(on);
+	if (!on)
 		guard_unlock(&host_lock);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The host program, and what applies to it: its policy, its audit, its name. Loaded at its first
- * TCP socket, once, so that a program without sockets pays nothing.
+ * TCP socket, so that a program without sockets pays nothing, and again when the files have
+ * changed.
  */
 #ifndef SEAMTLS_HOST_H
 #define SEAMTLS_HOST_H
@@ -13,23 +14,30 @@
 #include <stdbool.h>
 
 /*
- * The policy, loading it at the first call. NULL: the library is disabled and everything passes; or
- * it could not be loaded, then host_refuses() is true and every TCP connection is to fail with
- * EACCES.
+ * Whether there is a policy, which is loaded at the first call; what it says is asked by the
+ * functions below, since another may take its place at any moment. false: the library is disabled
+ * and everything passes; or it could not be loaded, then host_refuses() is true and every TCP
+ * connection is to fail with EACCES.
  */
-const struct policy *host_policy(void);
+bool host_has_policy(void);
 bool host_refuses(void);
+bool host_covers_children(void);
 
 /* Before the program's own code: a policy that may say `strict` is loaded, any other is left for
  * later. */
 void host_begin(void);
 
-/* Decides over a connection, or what listens there; fills in what the host program is. */
+/* Decides over a connection, or what listens there; fills in what the host program is. The rule
+ * that comes out is held: host_release(). */
 void host_decide(struct policy_query *query, struct policy_decision *out);
 bool host_listener_matters(struct policy_query *query, const struct policy_rule **rule);
 
-/* The context of a rule in a role, made at the first call. NULL, and in `why` the reason. Owned
- * here, lives as long as the process. */
+/* One more reference on the policy of a rule, and one less. NULL is legal. */
+const struct policy_rule *host_hold(const struct policy_rule *rule);
+void host_release(const struct policy_rule *rule);
+
+/* The context of a rule in a role, made at the first call, and anew when its files have changed.
+ * NULL, and in `why` the reason. A reference: tls_context_free(). */
 struct tls_context *host_context(
 	const struct policy_rule *rule, enum tls_role role, char *why, size_t why_len);
 

@@ -77,9 +77,7 @@ static bool hands_on_listener(void)
 /* Asked only if something is missing. */
 static bool is_wanted(void)
 {
-	const struct policy *policy = host_policy();
-
-	return policy != NULL && (policy->global.cover_children || hands_on_listener());
+	return host_has_policy() && (host_covers_children() || hands_on_listener());
 }
 
 size_t environment_lacks(char *const envp[])

@@ -78,7 +78,7 @@ SEAM_EXPORT void *dlmopen(Lmid_t space, const char *path, int flags)
 {
 	if (space == LM_ID_BASE)
 		return libc.dlmopen(space, path, flags & ~RTLD_DEEPBIND);
-	if (host_policy() != NULL || host_refuses())
+	if (host_has_policy() || host_refuses())
 		path = REFUSAL;
 	return libc.dlmopen(space, path, flags);
 }

@@ -52,27 +52,43 @@ static void forget_unconnected(int fd)
 		conn_unref(conn);
 }
 
+/* Audit and credentials of what `rule` (NULL: none for sure) has it protected by. */
+static int prepare_listener(const struct policy_query *query, const struct policy_rule *rule)
+{
+	struct tls_context *context;
+	char why[TLS_REASON_MAX] = "";
+
+	if (host_audit_open() < 0)
+		return rule != NULL
+			       ? listener_refused(query, rule,
+					 "policy requires an audit, and the log cannot be opened")
+			       : -EACCES;
+	if (rule == NULL)
+		return 0;
+	context = host_context(rule, TLS_SERVER, why, sizeof(why));
+	if (context == NULL)
+		return listener_refused(query, rule, why);
+	tls_context_free(context);
+	return 0;
+}
+
 static int listen_here(int fd)
 {
 	struct policy_query query = { .direction = POLICY_INBOUND };
 	const struct policy_rule *rule = NULL;
-	char why[TLS_REASON_MAX] = "";
+	int r = 0;
 
 	if (!socket_address(fd, false, &query.local) || !socket_is_tcp(fd))
 		return 0;
 	if (host_refuses())
 		return -EACCES;
-	if (host_policy() == NULL)
+	if (!host_has_policy())
 		return 0;
-	if (!host_listener_matters(&query, &rule))
-		rule = NULL;
-	else if (host_audit_open() < 0)
-		return rule != NULL
-			       ? listener_refused(&query, rule,
-					 "policy requires an audit, and the log cannot be opened")
-			       : -EACCES;
-	if (rule != NULL && host_context(rule, TLS_SERVER, why, sizeof(why)) == NULL)
-		return listener_refused(&query, rule, why);
+	if (host_listener_matters(&query, &rule))
+		r = prepare_listener(&query, rule);
+	host_release(rule);
+	if (r < 0)
+		return r;
 	atomic_fetch_or(&listening[query.local.port / 64], (uint64_t)1 << (query.local.port % 64));
 	forget_unconnected(fd);
 	return 0;
@@ -140,15 +156,34 @@ static int accept_tls(int fd, int family, const struct policy_query *query,
 	const struct policy_decision *decision, int flags)
 {
 	char why[TLS_REASON_MAX] = "";
+	struct tls_context *context = host_context(decision->rule, TLS_SERVER, why, sizeof(why));
 
-	if (host_context(decision->rule, TLS_SERVER, why, sizeof(why)) == NULL) {
+	if (context == NULL) {
 		report_decision(AUDIT_DENY, query, decision, why);
 		notice("rule '%s' refuses connections: %s", decision->rule->name, why);
 		return -EACCES;
 	}
+	tls_context_free(context);
 	if (host_audit_open() < 0)
 		return -EACCES;
 	return make_conn(fd, family, query, decision, flags);
+}
+
+static int admit_as_decided(int fd, int family, const struct policy_query *query,
+	const struct policy_decision *decision, int flags)
+{
+	switch (decision->action) {
+	case POLICY_TLS:
+		return accept_tls(fd, family, query, decision, flags);
+	case POLICY_DENY:
+		report_decision(AUDIT_DENY, query, decision, "denied by policy");
+		return 1;
+	case POLICY_OBSERVE:
+		return report_decision(AUDIT_OBSERVE, query, decision, NULL);
+	default:
+		return decision->rule != NULL ? report_decision(AUDIT_PASS, query, decision, NULL)
+					      : 0;
+	}
 }
 
 /* 0: the descriptor is the program's; 1: it is to be dropped without a word to the program; -errno.
@@ -158,6 +193,7 @@ static int admit(int fd, const struct sockaddr_storage *peer, socklen_t peer_len
 	struct policy_query query = { .direction = POLICY_INBOUND };
 	struct policy_decision decision;
 	struct conn *stale = table_take(fd);
+	int r;
 
 	if (stale != NULL)
 		conn_abandon(stale);
@@ -167,18 +203,9 @@ static int admit(int fd, const struct sockaddr_storage *peer, socklen_t peer_len
 		return -EACCES;
 	socket_address(fd, false, &query.local);
 	host_decide(&query, &decision);
-	switch (decision.action) {
-	case POLICY_TLS:
-		return accept_tls(fd, peer->ss_family, &query, &decision, flags);
-	case POLICY_DENY:
-		report_decision(AUDIT_DENY, &query, &decision, "denied by policy");
-		return 1;
-	case POLICY_OBSERVE:
-		return report_decision(AUDIT_OBSERVE, &query, &decision, NULL);
-	default:
-		return decision.rule != NULL ? report_decision(AUDIT_PASS, &query, &decision, NULL)
-					     : 0;
-	}
+	r = admit_as_decided(fd, peer->ss_family, &query, &decision, flags);
+	host_release(decision.rule);
+	return r;
 }
 
 bool conn_protects_listener(int fd)
@@ -186,9 +213,12 @@ bool conn_protects_listener(int fd)
 	struct policy_query query = { .direction = POLICY_INBOUND };
 	const struct policy_rule *rule = NULL;
 
-	return sys_getsockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 && socket_is_tcp(fd) &&
-	       socket_address(fd, false, &query.local) && host_policy() != NULL &&
-	       host_listener_matters(&query, &rule) && rule != NULL;
+	if (sys_getsockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1 || !socket_is_tcp(fd) ||
+		!socket_address(fd, false, &query.local) || !host_has_policy())
+		return false;
+	host_listener_matters(&query, &rule);
+	host_release(rule);
+	return rule != NULL;
 }
 
 /* --- Connections that were there before the program */
@@ -243,7 +273,7 @@ void conn_inherit(void)
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
 
-		if (is_tcp_connection(fd, &peer, &len) && (host_policy() != NULL || host_refuses()))
+		if (is_tcp_connection(fd, &peer, &len) && (host_has_policy() || host_refuses()))
 			inherit(fd, &peer, len);
 	}
 }
@@ -283,7 +313,7 @@ static int wait_for_client(int fd)
 
 int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	if (host_policy() == NULL && !host_refuses())
+	if (!host_has_policy() && !host_refuses())
 		return real_accept(fd, addr, len, flags);
 	for (;;) {
 		struct sockaddr_storage peer;

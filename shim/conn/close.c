@@ -57,7 +57,9 @@ void conn_recycle(struct conn *conn)
 	conn->handshake = NULL;
 	conn->starttls = NULL;
 	conn->upgraded = conn->byte_held = false;
+	tls_context_free(conn->context);
 	conn->context = NULL;
+	host_release(conn->rule);
 	conn->rule = NULL;
 	conn->early = NULL;
 	conn->early_len = 0;

@@ -76,7 +76,7 @@ void conn_socket_made(int fd, int domain, int type)
 	struct conn *conn;
 
 	if (!is_inet(domain) || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
-		host_policy() == NULL)
+		!host_has_policy())
 		return;
 	guard_enter();
 	conn = table_take(fd); /* a number that was closed behind our back */
@@ -235,6 +235,10 @@ static int connect_protected(struct conn **held, int fd, const struct sockaddr *
 
 	if (r < 0)
 		return r;
+	/* The connection has it now: nothing is to be held over a wait, from which a thread may
+	 * never come back. */
+	host_release(out->decision.rule);
+	out->decision.rule = NULL;
 	fill(*held, out);
 	atomic_store(&(*held)->share->nonblock, nonblock);
 	conn_take_over_options(*held, fd);
@@ -258,17 +262,19 @@ static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, 
 
 	if (*held == NULL)
 		*held = adopt(fd, addr->sa_family);
-	if (*held == NULL)
-		return -ENOBUFS;
-	if (context == NULL || host_audit_open() < 0) {
+	if (*held == NULL || context == NULL || host_audit_open() < 0) {
 		const char *reason =
 			context == NULL ? why
 					: "policy requires an audit, and the log cannot be opened";
 
+		tls_context_free(context);
+		if (*held == NULL)
+			return -ENOBUFS;
 		report_decision(AUDIT_DENY, &out->query, &out->decision, reason);
 		notice("rule '%s' refuses connections: %s", out->decision.rule->name, reason);
 		return -EACCES;
 	}
+	tls_context_free((*held)->context); /* of an attempt before this */
 	(*held)->context = context;
 	return connect_protected(held, fd, addr, len, out);
 }
@@ -357,7 +363,7 @@ static int decide_and_connect(
 		return 1;
 	if (host_refuses())
 		return socket_is_tcp(fd) ? -EACCES : 1;
-	if (host_policy() == NULL || (*held == NULL && !socket_is_tcp(fd)))
+	if (!host_has_policy() || (*held == NULL && !socket_is_tcp(fd)))
 		return 1;
 	if (*held != NULL && conn_state(*held) == CONN_FAILED &&
 		!socket_address(fd, true, &connected)) {
@@ -370,12 +376,16 @@ static int decide_and_connect(
 	decide(&out, fd, &remote);
 	switch (out.decision.action) {
 	case POLICY_TLS:
-		return connect_tls(held, fd, addr, len, &out);
+		r = connect_tls(held, fd, addr, len, &out);
+		break;
 	case POLICY_DENY:
-		return connect_denied(&out);
+		r = connect_denied(&out);
+		break;
 	default:
-		return connect_aside(held, fd, addr, len, &out);
+		r = connect_aside(held, fd, addr, len, &out);
 	}
+	host_release(out.decision.rule);
+	return r;
 }
 
 int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len)

@@ -37,6 +37,8 @@ int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *ru
 	share->id = host_new_id();
 	share->created_us = conn->started_us = sys_monotonic_us();
 	conn->role = role;
+	host_hold(rule);
+	host_release(conn->rule); /* of an attempt before this */
 	conn->rule = rule;
 	conn->share = share;
 	conn_upgrade_init(conn);

@@ -35,13 +35,13 @@ struct conn {
 	struct share *share; /* NULL while CONN_NEW */
 	enum tls_role role;
 	int family;
-	const struct policy_rule *rule;
+	const struct policy_rule *rule; /* held */
 	char local[CONN_ADDRESS_LEN], remote[CONN_ADDRESS_LEN];
 	char name[CONN_NAME_LEN]; /* looked up by the program for remote; "" if none */
 
 	/* Guards what follows. Never held over a wait. */
 	pthread_mutex_t lock;
-	struct tls_context *context;
+	struct tls_context *context; /* a reference */
 	struct tls_handshake *handshake;
 	struct starttls *starttls; /* the dialogue before the handshake, and the greeting it kept */
 	_Atomic short upgrade_events; /* what the dialogue waits for */

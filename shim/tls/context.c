@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -296,6 +297,7 @@ static int context_new(const struct tls_settings *settings, enum tls_role role, 
 	if (context == NULL)
 		return -ENOMEM;
 	context->role = role;
+	atomic_init(&context->refs, 1);
 	*out = context;
 	return context_fill(context, settings, index, why);
 }
@@ -329,8 +331,17 @@ int tls_context_new(const struct tls_settings *settings, enum tls_role role,
 	return 0;
 }
 
+struct tls_context *tls_context_ref(struct tls_context *context)
+{
+	atomic_fetch_add_explicit(&context->refs, 1, memory_order_relaxed);
+	return context;
+}
+
 void tls_context_free(struct tls_context *context)
 {
+	if (context == NULL ||
+		atomic_fetch_sub_explicit(&context->refs, 1, memory_order_acq_rel) > 1)
+		return;
 	while (context != NULL) {
 		struct tls_context *next = context->next;
 

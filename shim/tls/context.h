@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * What handshakes of one rule in one role share: credentials, trust anchors, versions, suites.
- * Built from a rule's settings once in a process (wolfSSL_CTX behind it), read-only afterwards, so
- * any thread may use it.
+ * Built from a rule's settings (wolfSSL_CTX behind it), read-only afterwards, so any thread may use
+ * it. Whoever uses it has a reference: another may take its place when its files change.
  */
 #ifndef SEAMTLS_TLS_CONTEXT_H
 #define SEAMTLS_TLS_CONTEXT_H
@@ -20,6 +20,8 @@ enum tls_role { TLS_CLIENT, TLS_SERVER };
  */
 int tls_context_new(const struct tls_settings *settings, enum tls_role role,
 	struct tls_context **out, char *why, size_t why_len);
+/* One more reference, which tls_context_free() gives back. */
+struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_free(struct tls_context *context);
 
 /* What does not work without being an error, for the operator; "": nothing. */

@@ -21,6 +21,7 @@
 /* Nothing in it points into the settings it was made from: a policy may be replaced while its
  * connections live on. */
 struct tls_context {
+	_Atomic unsigned refs; /* of the first of a rule, on all of them */
 	WOLFSSL_CTX *ctx;
 	enum tls_role role;
 	enum policy_verify verify;

@@ -210,7 +210,7 @@ int tls_handshake_new(struct tls_context *context, const char *name,
 	*out = NULL;
 	if (handshake == NULL)
 		return -ENOMEM;
-	handshake->first = context;
+	handshake->first = tls_context_ref(context);
 	handshake->context = context;
 	handshake->choosing = context->next != NULL;
 	handshake->status = -EAGAIN;
@@ -250,6 +250,7 @@ void tls_handshake_free(struct tls_handshake *handshake)
 	free(handshake->tickets);
 	free(handshake->name);
 	free(handshake->hello);
+	tls_context_free(handshake->first);
 	explicit_bzero(handshake, sizeof *handshake);
 	free(handshake);
 }

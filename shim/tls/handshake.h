@@ -64,8 +64,8 @@ struct tls_result {
 /*
  * Starts a handshake in the context's role. `name`: client: the name or address that is sent (SNI,
  * not for addresses) and verified (settings->server_name goes before it); NULL: none known, which
- * fails verification unless settings say verify = chain or none. The context outlives the
- * handshake. 0; -ENOMEM, and *out is NULL; -EKEYREJECTED when no name is known that could be
+ * fails verification unless settings say verify = chain or none. The handshake has a reference
+ * on the context. 0; -ENOMEM, and *out is NULL; -EKEYREJECTED when no name is known that could be
  * verified: then *out is there, only to ask tls_handshake_result() for the reason and to be freed.
  */
 int tls_handshake_new(struct tls_context *context, const char *name,
