@@ -113,6 +113,10 @@ static void check_credentials(
 			"found %zu for %zu certs, allowed: one for each, or none if the files of "
 			"the certs hold them",
 			tls->key.count, tls->cert.count);
+	if (tls->password_file.count > 1 && tls->password_file.count != tls->cert.count)
+		load_error(loader, key_origin(section, "password_file"), "password_file",
+			"found %zu for %zu certs, allowed: one for all, or one for each",
+			tls->password_file.count, tls->cert.count);
 	if ((directions & POLICY_INBOUND) == 0)
 		return;
 	if (!has_cert && (directions & POLICY_OUTBOUND) == 0)

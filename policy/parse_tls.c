@@ -38,13 +38,6 @@ static int check_file(struct parse *parse, const char *path, bool directory_too)
 		directory_too ? " nor a directory" : " nor a link to one");
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-
-	return len >= end_len && text_equal_nocase(text + len - end_len, end);
-}
-
 static int parse_file(struct parse *parse, const char *item, bool system_too, char **out)
 {
 	if (system_too && strcmp(item, "system") == 0) {
@@ -54,11 +47,6 @@ static int parse_file(struct parse *parse, const char *item, bool system_too, ch
 	if (strncmp(item, "pkcs11:", 7) == 0)
 		return parse_refuse(parse,
 			"found '%.200s': PKCS#11 is not supported by this build, allowed: PEM "
-			"files",
-			item);
-	if (ends_with(item, ".p12") || ends_with(item, ".pfx"))
-		return parse_refuse(parse,
-			"found '%.200s': PKCS#12 is not supported by this build, allowed: PEM "
 			"files",
 			item);
 	*out = parse_resolve_path(parse, item);

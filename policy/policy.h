@@ -63,6 +63,7 @@ struct tls_settings {
 	struct policy_list cert; /* absolute paths, PEM */
 	struct policy_list
 		key; /* one for each cert, or empty: the key is in the certificate's file */
+	struct policy_list password_file; /* one for all, one for each cert, or empty */
 	struct policy_pins pin;
 	char *server_name; /* NULL: the name the program looked up */
 	enum policy_verify verify;

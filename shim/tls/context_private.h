@@ -68,6 +68,9 @@ void context_list_clear(struct policy_list *list);
 /* identity.c: how many contexts a rule is; loads the certificate chain and its key, those at
  * `index` of the lists. 0, or -errno with the reason. */
 size_t identity_count(const struct tls_settings *settings, enum tls_role role);
+struct credential_source;
+void identity_source(
+	const struct tls_settings *settings, size_t index, struct credential_source *out);
 int identity_load(struct tls_context *context, const struct tls_settings *settings, size_t index,
 	const struct why *why);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What a file is, its content tells, not its name. */
 #include "tls/credential.h"
-#include "tls/pem.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,81 +38,102 @@ static int chain_from_pem(
 			return why_say(
 				why, -EKEYREJECTED, "a certificate in '%s' cannot be parsed", path);
 	if (out->chain_len == 0)
-		return why_say(why, -EKEYREJECTED, "no certificate in '%s': PEM is expected", path);
+		return why_say(why, -EKEYREJECTED,
+			"no certificate in '%s': PEM or PKCS#12 is expected", path);
 	return 0;
 }
 
-static bool is_encrypted(const struct pem_block *block)
-{
-	return strstr(block->label, "ENCRYPTED") != NULL ||
-	       memmem(block->text, block->len, "Proc-Type: 4,ENCRYPTED", 22) != NULL;
-}
-
-static int key_from_block(struct credential *out, const char *path, const struct pem_block *block,
-	const struct why *why)
-{
-	int r;
-
-	if (is_encrypted(block))
-		return why_say(why, -ENOTSUP,
-			"the key '%s' is encrypted: store it without a password", path);
-	out->key = malloc(block->len);
-	if (out->key == NULL)
-		return -ENOMEM;
-	r = wc_KeyPemToDer((const unsigned char *)block->text, (int)block->len, out->key,
-		(int)block->len, NULL);
-	if (r <= 0)
-		return why_say(why, -EKEYREJECTED, "the key '%s' cannot be used: %s", path,
-			wolfSSL_ERR_reason_error_string((unsigned long)r));
-	out->key_len = (size_t)r;
-	return 0;
-}
-
-static int key_from_pem(
-	struct credential *out, const char *path, const struct pem *pem, const struct why *why)
+static int key_from_pem(struct credential *out, const char *path, const struct pem *pem,
+	const struct password *password, const struct why *why)
 {
 	struct pem_block block;
 	size_t at = 0;
 
 	while (pem_next(pem, &at, &block))
 		if (strstr(block.label, "PRIVATE KEY") != NULL)
-			return key_from_block(out, path, &block, why);
-	return why_say(why, -EKEYREJECTED, "no private key in '%s': PEM is expected", path);
+			return pem_key_read(out, path, &block, password, why);
+	return why_say(
+		why, -EKEYREJECTED, "no private key in '%s': PEM or PKCS#12 is expected", path);
 }
 
-static int read_certificate(struct credential *out, const char *path, const struct why *why)
+static int read_password(const char *path, struct password *out, const struct why *why)
 {
-	struct pem pem;
-	int r = pem_read(path, &pem);
+	struct pem file;
+	size_t len;
+	int r;
 
+	memset(out, 0, sizeof *out);
+	if (path == NULL)
+		return 0;
+	r = pem_read(path, &file);
 	if (r < 0)
-		return why_say(why, r, "cannot read the certificate '%s': %s", path, why_errno(r));
-	r = chain_from_pem(out, path, &pem, why);
-	pem_clear(&pem);
+		return why_say(
+			why, r, "cannot read the password file '%s': %s", path, why_errno(r));
+	len = strcspn(file.text, "\r\n");
+	if (len == 0 || len > PASSWORD_MAX || strlen(file.text) < len) {
+		r = why_say(why, -EKEYREJECTED,
+			"the first line of '%s' has to be a password of 1 to %d bytes", path,
+			PASSWORD_MAX);
+	} else {
+		memcpy(out->text, file.text, len);
+		out->file = path;
+	}
+	pem_clear(&file);
 	return r;
 }
 
-static int read_key(struct credential *out, const char *path, const struct why *why)
+/* PKCS#12 gives both; what is not wanted of it is let go. */
+static int from_pkcs12(struct credential *out, const char *path, const struct pem *file,
+	const struct password *password, bool chain, const struct why *why)
 {
-	struct pem pem;
-	int r = pem_read(path, &pem);
+	struct credential both = { 0 };
+	int r = pkcs12_read(&both, path, file, password, why);
+
+	if (r == 0 && chain) {
+		out->chain = both.chain;
+		out->chain_len = both.chain_len;
+		both.chain = NULL;
+	}
+	if (r == 0 && !chain) {
+		out->key = both.key;
+		out->key_len = both.key_len;
+		both.key = NULL;
+	}
+	credential_clear(&both);
+	return r;
+}
+
+static int read_one(struct credential *out, const char *path, const struct password *password,
+	bool chain, const struct why *why)
+{
+	struct pem file;
+	int r = pem_read(path, &file);
 
 	if (r < 0)
-		return why_say(why, r, "cannot read the key '%s': %s", path, why_errno(r));
-	r = key_from_pem(out, path, &pem, why);
-	pem_clear(&pem);
+		return why_say(why, r, "cannot read the %s '%s': %s", chain ? "certificate" : "key",
+			path, why_errno(r));
+	if (pkcs12_is(&file))
+		r = from_pkcs12(out, path, &file, password, chain, why);
+	else if (chain)
+		r = chain_from_pem(out, path, &file, why);
+	else
+		r = key_from_pem(out, path, &file, password, why);
+	pem_clear(&file);
 	return r;
 }
 
 int credential_read(
-	const char *cert, const char *key, struct credential *out, const struct why *why)
+	const struct credential_source *source, struct credential *out, const struct why *why)
 {
-	int r;
+	struct password password;
+	int r = read_password(source->password_file, &password, why);
 
 	memset(out, 0, sizeof *out);
-	r = read_certificate(out, cert, why);
 	if (r == 0)
-		r = read_key(out, key, why);
+		r = read_one(out, source->cert, &password, true, why);
+	if (r == 0)
+		r = read_one(out, source->key, &password, false, why);
+	explicit_bzero(&password, sizeof password);
 	if (r < 0)
 		credential_clear(out);
 	return r;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* An own certificate with its chain, and its key, out of whatever they are kept in. */
+/* An own certificate with its chain, and its key, out of whatever they are kept in: PEM, whose key
+ * may be encrypted, or PKCS#12. */
 #ifndef SEAMTLS_TLS_CREDENTIAL_H
 #define SEAMTLS_TLS_CREDENTIAL_H
 
+#include "pem.h"
 #include "why.h"
 #include <stdint.h>
 
@@ -13,13 +15,35 @@ struct credential {
 	size_t key_len;
 };
 
+/* Where it is. */
+struct credential_source {
+	const char *cert, *key;    /* which may be the same */
+	const char *password_file; /* NULL: none */
+};
+
 /*
- * Reads the files `cert` and `key`, which may be the same. 0, and credential_clear() is to be
- * called; or -errno with the reason, and there is nothing to clear. Whether the two are a pair is
- * not asked.
+ * 0, and credential_clear() is to be called; or -errno with the reason, and there is nothing to
+ * clear. -EKEYREJECTED: the files do not hold what they should, or the password is wrong; -ENOTSUP:
+ * in a form that is not read. Whether certificate and key are a pair is not asked.
  */
 int credential_read(
-	const char *cert, const char *key, struct credential *out, const struct why *why);
+	const struct credential_source *source, struct credential *out, const struct why *why);
 void credential_clear(struct credential *credential); /* wipes */
+
+/* The first line of a file. */
+#define PASSWORD_MAX 127 /* bytes; as many as PKCS#12 takes */
+struct password {
+	char text[PASSWORD_MAX + 1];
+	const char *file; /* where it is from, for messages; NULL: it is empty for want of one */
+};
+
+/* pem_key.c: the key in a block, into credential->key. 0, or -errno with the reason. */
+int pem_key_read(struct credential *out, const char *path, const struct pem_block *block,
+	const struct password *password, const struct why *why);
+
+/* pkcs12.c: whether the file is PKCS#12; what is in it. */
+bool pkcs12_is(const struct pem *file);
+int pkcs12_read(struct credential *out, const char *path, const struct pem *file,
+	const struct password *password, const struct why *why);
 
 #endif

@@ -62,10 +62,11 @@ static int use(struct tls_context *context, const struct credential *credential,
 }
 
 static int pair_load(
-	struct tls_context *context, const char *cert, const char *key, const struct why *why)
+	struct tls_context *context, const struct credential_source *source, const struct why *why)
 {
+	const char *cert = source->cert, *key = source->key;
 	struct credential credential;
-	int r = credential_read(cert, key, &credential, why);
+	int r = credential_read(source, &credential, why);
 
 	if (r < 0)
 		return r;
@@ -92,6 +93,19 @@ static int check(const struct tls_settings *settings, enum tls_role role, const 
 	return 0;
 }
 
+void identity_source(
+	const struct tls_settings *settings, size_t index, struct credential_source *out)
+{
+	const struct policy_list *keys = settings->key.count > 0 ? &settings->key : &settings->cert;
+	const struct policy_list *passwords = &settings->password_file;
+
+	out->cert = settings->cert.items[index];
+	out->key = keys->items[index];
+	out->password_file = passwords->count == 0
+				     ? NULL
+				     : passwords->items[index < passwords->count ? index : 0];
+}
+
 size_t identity_count(const struct tls_settings *settings, enum tls_role role)
 {
 	/* A client is not asked by name; its first certificate is the one it shows. */
@@ -101,10 +115,11 @@ size_t identity_count(const struct tls_settings *settings, enum tls_role role)
 int identity_load(struct tls_context *context, const struct tls_settings *settings, size_t index,
 	const struct why *why)
 {
-	const struct policy_list *keys = settings->key.count > 0 ? &settings->key : &settings->cert;
+	struct credential_source source;
 	int r = check(settings, context->role, why);
 
 	if (r < 0 || settings->cert.count == 0)
 		return r;
-	return pair_load(context, settings->cert.items[index], keys->items[index], why);
+	identity_source(settings, index, &source);
+	return pair_load(context, &source, why);
 }

@@ -86,8 +86,6 @@ new_key selfsigned
 openssl req -x509 -new -key selfsigned.key -subj /CN=selfsigned.test -days 30 -config ca.conf -extensions server -out selfsigned.pem
 cat ca.pem other-ca.pem > both.pem
 cat server.key server.pem > together.pem
-openssl ec -in server.key -aes128 -passout pass:x -out locked.key
-openssl pkcs8 -topk8 -in server.key -passout pass:x -out locked8.key
 openssl ec -in server.key -out traditional.key
 openssl rsa -in rsa-server.key -traditional -out rsa-traditional.key
 cat expired.pem ca.pem > with-expired.pem
@@ -104,3 +102,37 @@ echo nothing > garbage.pem
 for name in server p384-server ca intermediate below-alone; do
 	openssl x509 -in "$name.pem" -pubkey -noout | openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary > "$name.pin"
 done
+# Keys and pairs under a password.
+echo 'open sesame' > password
+printf 'open sesame\r\nmore\n' > password-crlf
+echo wrong > password-wrong
+: > password-empty
+printf '%0128d\n' 0 > password-long
+p="pass:open sesame"
+openssl ec -in server.key -aes128 -passout "$p" -out locked.key
+openssl ec -in server.key -aes256 -passout "$p" -out locked-aes256.key
+openssl ec -in server.key -des3 -passout "$p" -out locked-des3.key
+openssl ec -in server.key -camellia128 -passout "$p" -out locked-camellia.key
+openssl pkcs8 -topk8 -in server.key -passout "$p" -out locked8.key
+openssl pkcs8 -topk8 -in server.key -passout "$p" -v2 aes-128-cbc -v2prf hmacWithSHA1 -out locked8-aes128.key
+openssl pkcs8 -topk8 -in server.key -passout "$p" -v2 aes-256-cbc -v2prf hmacWithSHA512 -out locked8-sha512.key
+openssl pkcs8 -topk8 -in server.key -passout "$p" -v2 des3 -out locked8-des3.key
+openssl pkcs8 -topk8 -in server.key -passout "$p" -v1 PBE-SHA1-3DES -out locked8-pbes1.key
+openssl pkcs8 -topk8 -in server.key -passout "$p" -scrypt -out locked8-scrypt.key
+openssl pkcs8 -topk8 -in rsa-server.key -passout "$p" -out rsa-locked8.key
+openssl pkcs8 -topk8 -in ed-server.key -passout "$p" -out ed-locked8.key
+openssl rsa -in rsa-server.key -aes256 -traditional -passout "$p" -out rsa-locked.key
+sed '5s/^..../AAAA/' locked8.key > locked8-broken.key
+for name in server rsa-server ed-server p384-server; do
+	openssl pkcs12 -export -in "$name.pem" -inkey "$name.key" -passout "$p" -out "$name.p12"
+done
+openssl pkcs12 -export -in server.pem -inkey server.key -passout pass: -out open.p12
+openssl pkcs12 -export -in below-alone.pem -inkey below.key -certfile intermediate.pem -passout "$p" -out below.p12
+cat ca.pem other-ca.pem intermediate.pem > with-more.pem
+openssl pkcs12 -export -in below-alone.pem -inkey below.key -certfile with-more.pem -passout "$p" -out more.p12
+openssl pkcs12 -export -legacy -keypbe PBE-SHA1-3DES -certpbe PBE-SHA1-3DES -in server.pem -inkey server.key -passout "$p" -out legacy.p12
+openssl pkcs12 -export -legacy -in server.pem -inkey server.key -passout "$p" -out rc2.p12
+openssl pkcs12 -export -nocerts -inkey server.key -passout "$p" -out keyonly.p12
+openssl pkcs12 -export -nokeys -in server.pem -passout "$p" -out certonly.p12
+head -c 500 server.p12 > cut.p12
+cp server.p12 pkcs12-without-a-name

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,8 +59,6 @@ static const struct {
 	{ TLS_SERVER, "server.pem", "garbage.pem", NULL, -EKEYREJECTED, "no private key in '" },
 	{ TLS_SERVER, "server.pem", "server.pem", NULL, -EKEYREJECTED, "no private key in '" },
 	{ TLS_SERVER, "server.pem", NULL, NULL, -EKEYREJECTED, "no private key in '" },
-	{ TLS_SERVER, "server.pem", "locked.key", NULL, -ENOTSUP, "locked.key' is encrypted" },
-	{ TLS_SERVER, "server.pem", "locked8.key", NULL, -ENOTSUP, "locked8.key' is encrypted" },
 	{ TLS_SERVER, "server.pem", "other-ca.key", NULL, -EKEYREJECTED,
 		"other-ca.key' does not belong to the certificate '" },
 	{ TLS_SERVER, "server.pem", "rsa-server.key", NULL, -EKEYREJECTED, "rsa-server.key'" },
@@ -159,6 +158,111 @@ START_TEST(values_are_used_or_refused)
 		tls_context_free(context);
 		teardown();
 	}
+}
+END_TEST
+
+/* What a password opens; a handshake shows that it is the right key. */
+static const struct {
+	const char *cert, *key, *password; /* files */
+	int want;
+	const char *why; /* or, if it is opened, whose certificate it is */
+} locked_case[] = {
+	{ "server.pem", "locked.key", "password", 0, "server" },
+	{ "server.pem", "locked.key", "password-crlf", 0, "server" },
+	{ "server.pem", "locked-aes256.key", "password", 0, "server" },
+	{ "server.pem", "locked-des3.key", "password", 0, "server" },
+	{ "server.pem", "locked8.key", "password", 0, "server" },
+	{ "server.pem", "locked8-aes128.key", "password", 0, "server" },
+	{ "server.pem", "locked8-sha512.key", "password", -ENOTSUP,
+		"locked8-sha512.key' is encrypted in a way" },
+	{ "server.pem", "locked8-des3.key", "password", 0, "server" },
+	{ "server.pem", "locked8-pbes1.key", "password", 0, "server" },
+	{ "rsa-server.pem", "rsa-locked8.key", "password", 0, "rsa-server" },
+	{ "rsa-server.pem", "rsa-locked.key", "password", 0, "rsa-server" },
+	{ "ed-server.pem", "ed-locked8.key", "password", 0, "ed-server" },
+	{ "server.pem", "server.key", "password", 0, "server" }, /* it needs none */
+	{ "server.p12", NULL, "password", 0, "server" },
+	{ "server.p12", "server.p12", "password", 0, "server" },
+	{ "server.p12", "server.key", "password", 0, "server" },
+	{ "server.pem", "server.p12", "password", 0, "server" },
+	{ "pkcs12-without-a-name", NULL, "password", 0, "server" },
+	{ "rsa-server.p12", NULL, "password", 0, "rsa-server" },
+	{ "ed-server.p12", NULL, "password", 0, "ed-server" },
+	{ "p384-server.p12", NULL, "password", 0, "p384-server" },
+	{ "open.p12", NULL, NULL, 0, "server" },
+	{ "below.p12", NULL, "password", 0, "below" },
+	{ "more.p12", NULL, "password", 0, "below" },
+	{ "legacy.p12", NULL, "password", 0, "server" },
+	{ "server.pem", "locked.key", NULL, -EKEYREJECTED,
+		"locked.key' is encrypted: set password_file" },
+	{ "server.pem", "locked8.key", NULL, -EKEYREJECTED,
+		"locked8.key' is encrypted: set password_file" },
+	{ "server.p12", NULL, NULL, -EKEYREJECTED,
+		"server.p12' has a password: set password_file" },
+	{ "server.pem", "locked.key", "password-wrong", -EKEYREJECTED,
+		"password-wrong' is not that of the key" },
+	{ "server.pem", "locked8.key", "password-wrong", -EKEYREJECTED,
+		"password-wrong' is not that of the key" },
+	{ "server.pem", "locked8-pbes1.key", "password-wrong", -EKEYREJECTED,
+		"password-wrong' is not that of the key" },
+	{ "server.p12", NULL, "password-wrong", -EKEYREJECTED, "password-wrong' is not that of '" },
+	{ "server.pem", "locked8-broken.key", "password", -EKEYREJECTED, "locked8-broken.key'" },
+	{ "server.pem", "locked-camellia.key", "password", -ENOTSUP,
+		"locked-camellia.key' is encrypted in a way" },
+	{ "server.pem", "locked8-scrypt.key", "password", -ENOTSUP,
+		"locked8-scrypt.key' is encrypted in a way" },
+	{ "rc2.p12", NULL, "password", -ENOTSUP,
+		"rc2.p12' is encrypted in a way that is not supported, RC2 perhaps" },
+	{ "keyonly.p12", NULL, "password", -EKEYREJECTED, "keyonly.p12' does not belong to any" },
+	{ "certonly.p12", NULL, "password", -EKEYREJECTED, "no private key in '" },
+	{ "cut.p12", NULL, "password", -EKEYREJECTED, "PEM or PKCS#12 is expected" },
+	{ "server.p12", "rsa-server.p12", "password", -EKEYREJECTED,
+		"rsa-server.p12' does not belong to the certificate" },
+	{ "server.pem", "locked.key", "absent", -ENOENT, "cannot read the password file '" },
+	{ "server.pem", "locked.key", "password-empty", -EKEYREJECTED,
+		"has to be a password of 1 to 127 bytes" },
+	{ "server.pem", "locked.key", "password-long", -EKEYREJECTED,
+		"has to be a password of 1 to 127 bytes" },
+	{ "server.der", "server.key", NULL, -EKEYREJECTED, "PEM or PKCS#12 is expected" },
+};
+
+static void check_identity(const char *name)
+{
+	struct pair_settings client;
+	char subject[64];
+	struct pair *pair;
+
+	pair_settings_init(&client, NULL);
+	pair = pair_new(&client, &settings, "server.test");
+	pair_run(pair);
+	ck_assert_msg(pair->client_result == 0, "%s", tls_handshake_result(pair->client)->reason);
+	snprintf(subject, sizeof subject, "CN=%s.test,O=seamtls", name);
+	ck_assert_str_eq(tls_handshake_result(pair->client)->peer.subject, subject);
+	pair_free(pair);
+	pair_settings_clear(&client);
+}
+
+START_TEST(passwords_open_what_is_locked)
+{
+	struct tls_context *context;
+	char why[TLS_REASON_MAX];
+	int r;
+
+	pair_settings_init(&settings, NULL);
+	pair_list_add(&settings, &settings.tls.cert, pair_path(locked_case[_i].cert));
+	if (locked_case[_i].key != NULL)
+		pair_list_add(&settings, &settings.tls.key, pair_path(locked_case[_i].key));
+	if (locked_case[_i].password != NULL)
+		pair_list_add(&settings, &settings.tls.password_file,
+			pair_path(locked_case[_i].password));
+	r = context_new(TLS_SERVER, &context, why, sizeof why);
+	ck_assert_msg(r == locked_case[_i].want, "%d: %s", r, why);
+	tls_context_free(context);
+	if (r == 0)
+		check_identity(locked_case[_i].why);
+	else
+		ck_assert_msg(strstr(why, locked_case[_i].why) != NULL, "'%s', not '%s'", why,
+			locked_case[_i].why);
 }
 END_TEST
 
@@ -298,6 +402,8 @@ int main(void)
 		tcase, files_are_read_or_refused, 0, sizeof file_case / sizeof file_case[0]);
 	tcase_add_loop_test(
 		tcase, values_are_used_or_refused, 0, sizeof value_case / sizeof value_case[0]);
+	tcase_add_loop_test(tcase, passwords_open_what_is_locked, 0,
+		sizeof locked_case / sizeof locked_case[0]);
 	tcase_add_test(tcase, system_trust_is_found);
 	tcase_add_test(tcase, each_certificate_needs_its_key);
 	tcase_add_test(tcase, keys_need_a_certificate_each);

@@ -68,7 +68,7 @@ void pair_list_add(struct pair_settings *settings, struct policy_list *list, con
 	struct policy_list *lists[] = { &settings->tls.ciphers, &settings->tls.groups,
 		&settings->tls.ca, &settings->tls.cert, &settings->tls.key, &settings->tls.alpn,
 		&settings->tls.signature_algorithms, &settings->tls.crl, &settings->tls.allow_peer,
-		&settings->tls.ocsp_staple };
+		&settings->tls.ocsp_staple, &settings->tls.password_file };
 	size_t which = 0;
 
 	while (lists[which] != list)

@@ -9,7 +9,7 @@
 
 #define PAIR_QUEUE_SIZE (1u << 18)
 #define PAIR_ITEMS_MAX 8
-#define PAIR_LISTS 10
+#define PAIR_LISTS 11
 
 /* Makes the certificates, in a folder that is removed when the process ends. To be called in
  * main(), before Check forks. */

@@ -169,7 +169,6 @@
 #define NO_DSA
 #define NO_RC4
 #define NO_MD4
-#define NO_DES3
 #define NO_DES3_TLS_SUITES
 
 /* Arithmetic. */
