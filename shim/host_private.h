@@ -17,8 +17,9 @@ struct slot {
 	struct tls_context *context; /* NULL: not made yet */
 	struct watch files;          /* that it was made from */
 	_Atomic int64_t look_ms;     /* not before are they looked at again */
-	bool again;    /* what they have become makes no sense, but was tried only once */
-	uint64_t told; /* what of them was told last */
+	bool again;            /* what they have become makes no sense, but was tried only once */
+	_Atomic bool unwarned; /* what is to be said of the context's files has not been said */
+	uint64_t told;         /* what of them was told last */
 };
 
 /* A policy with what was made from it. Connections hold the one that they were decided by. */

@@ -178,6 +178,7 @@ static int slot_load(struct slot *slot, const struct policy_rule *rule, enum tls
 		return r;
 	tls_context_bind(context, rule->name);
 	policy_settings_each(rule, bind_setting, context);
+	atomic_store(&slot->unwarned, true);
 	slot_put(slot, context);
 	return 0;
 }
@@ -233,37 +234,66 @@ struct wanted_context {
 	size_t why_len;
 };
 
-/* What works without it, and is to be known all the same. */
-static void tell_warning(const struct policy_rule *rule, struct slot *slot)
-{
-	struct tls_context *context = slot_context(slot);
-	const char *warning = context != NULL ? tls_context_warning(context) : "";
-
-	if (warning[0] != '\0')
-		audit_tell_policy(rule->name, warning);
-	tls_context_free(context);
-}
-
 static void make_context(void *arg)
 {
 	const struct wanted_context *wanted = arg;
 	char text[HOST_WHY_LEN];
-	bool tell = false, made = false;
+	bool tell = false;
 
 	if (!wanted->there)
 		guard_lock(&host_lock);
 	else if (!guard_try_lock(&host_lock))
 		return;
 	if (wanted->slot->context == NULL)
-		made = slot_load(wanted->slot, wanted->rule, wanted->role, wanted->why,
-			       wanted->why_len) == 0;
+		slot_load(wanted->slot, wanted->rule, wanted->role, wanted->why, wanted->why_len);
 	else
 		tell = slot_reload(wanted->slot, wanted->rule, wanted->role, text, sizeof text);
 	guard_unlock(&host_lock);
 	if (tell)
 		audit_tell_policy(wanted->rule->name, text);
-	if (made || tell)
-		tell_warning(wanted->rule, wanted->slot);
+}
+
+/* Each thing once in a process; what there is no room for is not told again and again either. */
+static bool is_new(const char *text)
+{
+	static _Atomic uint64_t warned[64];
+	uint64_t hash = hash_of(text);
+
+	for (size_t i = 0; i < sizeof warned / sizeof warned[0]; i++) {
+		uint64_t found = 0;
+
+		if (atomic_compare_exchange_strong(&warned[i], &found, hash))
+			return true;
+		if (found == hash)
+			return false;
+	}
+	return false;
+}
+
+static void tell_warning(const char *text, void *arg)
+{
+	const struct policy_rule *rule = arg;
+	char reason[HOST_WHY_LEN];
+
+	if (!is_new(text))
+		return;
+	snprintf(reason, sizeof reason, "warning: %s", text);
+	audit_tell_policy(rule->name, reason);
+}
+
+struct warned_context {
+	const struct policy_rule *rule;
+	const struct tls_context *context;
+};
+
+static void tell_warnings(void *arg)
+{
+	const struct warned_context *of = arg;
+	const char *warning = tls_context_warning(of->context);
+
+	if (warning[0] != '\0')
+		tell_warning(warning, (void *)(uintptr_t)of->rule);
+	tls_context_warn(of->context, &of->rule->tls, tell_warning, (void *)(uintptr_t)of->rule);
 }
 
 struct tls_context *host_context(
@@ -275,12 +305,19 @@ struct tls_context *host_context(
 	struct wanted_context wanted = { rule, role, slot, context != NULL, why, why_len };
 	int saved = errno;
 
-	if (context != NULL && !due)
-		return context;
-	tls_context_free(context);
-	deep_run(make_context, &wanted);
+	if (context == NULL || due) {
+		tls_context_free(context);
+		deep_run(make_context, &wanted);
+		context = slot_context(slot);
+	}
+	if (context != NULL && atomic_load_explicit(&slot->unwarned, memory_order_relaxed) &&
+		atomic_exchange(&slot->unwarned, false)) {
+		struct warned_context of = { rule, context };
+
+		deep_run(tell_warnings, &of);
+	}
 	errno = saved;
-	return slot_context(slot);
+	return context;
 }
 
 void host_prepare(void)
@@ -405,6 +442,7 @@ void rules_take_over(struct rules *old, struct rules *next)
 			to->files = from->files;
 			to->again = from->again;
 			to->told = from->told;
+			atomic_store(&to->unwarned, atomic_load(&from->unwarned));
 			memset(&from->files, 0, sizeof from->files);
 			from->again = false;
 		}

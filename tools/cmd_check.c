@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * seamtls check: everything that is wrong with a policy, as FILE:LINE: KEY: MESSAGE for editors to
- * jump to; and if nothing is, what its rules are and what they give up, with warnings for what
- * loads and is probably not meant.
+ * jump to; and if nothing is, what its rules are and what they give up, with errors for files that
+ * cannot be used and warnings for what loads and is probably not meant.
  */
 #include "command.h"
+#include "credentials.h"
 #include "load.h"
 #include "policy/policy.h"
 #include "rows.h"
@@ -70,46 +71,6 @@ static void warn_relaxed(const char *key, const char *value, void *arg)
 			warn_rule(arg, "has %s = %s: %s", key, value, relaxed[i].meaning);
 }
 
-static bool list_has(const struct policy_list *list, const char *item)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (strcmp(list->items[i], item) == 0)
-			return true;
-	return false;
-}
-
-/* Whether an earlier rule was warned of for this file: profiles are shared. */
-static bool seen_before(
-	const struct policy *policy, const struct policy_rule *rule, const char *path)
-{
-	for (const struct policy_rule *earlier = policy->rules; earlier < rule; earlier++)
-		if (earlier->action == POLICY_TLS &&
-			(list_has(&earlier->tls.ca, path) || list_has(&earlier->tls.cert, path) ||
-				list_has(&earlier->tls.key, path)))
-			return true;
-	return false;
-}
-
-static void warn_files(const struct policy *policy, const struct policy_rule *rule,
-	const struct policy_list *list, const char *what, bool secret)
-{
-	struct stat st;
-
-	for (size_t i = 0; i < list->count; i++) {
-		const char *path = list->items[i];
-
-		if (path[0] != '/' || seen_before(policy, rule, path))
-			continue;
-		if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) < 0)
-			warn_rule(rule, "has %s = %s, which this user cannot read", what, path);
-		else if (secret && stat(path, &st) == 0 && (st.st_mode & S_IROTH) != 0)
-			warn_rule(rule,
-				"has %s = %s, and every user of this machine can read the key in "
-				"it",
-				what, path);
-	}
-}
-
 static void warn_of_rule(const struct policy *policy, const struct policy_rule *rule)
 {
 	const struct policy_rule *shadow = policy_rule_shadow(policy, rule);
@@ -121,10 +82,6 @@ static void warn_of_rule(const struct policy *policy, const struct policy_rule *
 	if (rule->action != POLICY_TLS)
 		return;
 	policy_relaxed_each(rule, warn_relaxed, (void *)rule);
-	warn_files(policy, rule, &rule->tls.ca, "ca", false);
-	/* Without key files of their own, the certificates' files hold the keys. */
-	warn_files(policy, rule, &rule->tls.cert, "cert", rule->tls.key.count == 0);
-	warn_files(policy, rule, &rule->tls.key, "key", true);
 }
 
 static void warn_of_owner(const struct policy *policy)
@@ -207,6 +164,7 @@ static int check(const char *path, enum rows_format format)
 	struct policy_errors errors;
 	struct policy *policy;
 	int r = policy_load(path, &policy, &errors), status;
+	size_t failed;
 
 	for (size_t i = 0; i < errors.count; i++)
 		print_error(&errors.items[i]);
@@ -216,9 +174,10 @@ static int check(const char *path, enum rows_format format)
 	warn_of_owner(policy);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		warn_of_rule(policy, &policy->rules[i]);
+	failed = credentials_check(policy);
 	status = print_rules(policy, format);
 	policy_free(policy);
-	return status;
+	return failed > 0 ? EXIT_FAILURE : status;
 }
 
 int cmd_check(int argc, char **argv)

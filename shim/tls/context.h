@@ -36,4 +36,15 @@ void tls_context_bind(struct tls_context *context, const char *text);
  * expired. */
 int tls_context_days_left(const struct tls_context *context);
 
+/* A certificate that expires within so many days is warned of. */
+#define TLS_DAYS_WARNED 30
+
+/*
+ * What the operator should know of own certificates and keys that can be used: that they have
+ * expired, or will soon, or that others can read a key or its password. A sentence for each, with
+ * the file. `settings`: those that the context was made from.
+ */
+void tls_context_warn(const struct tls_context *context, const struct tls_settings *settings,
+	void (*tell)(const char *text, void *arg), void *arg);
+
 #endif

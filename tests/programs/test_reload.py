@@ -102,8 +102,10 @@ def test_renamed_files(seam, server, folder):
         until(lambda: shown(seam, server.port) == seam.pki.good_rsa.sha256(), "the new certificate")
         old.sendall(b"after")
         assert old.recv(5) == b"after"
-    event, = server.audit.wait("policy", rule="web")
-    assert event["reason"] == "reloaded what the rule 'web' uses: its files have changed"
+    assert reloads(server) == ["reloaded what the rule 'web' uses: its files have changed"]
+    key = folder / "tls.key"
+    warned = [e for e in server.audit.find("policy", rule="web") if "every user" in e["reason"]]
+    assert [e["reason"] for e in warned] == [f"warning: every user of this machine can read the key in '{key}'"]
 
 
 def test_links_that_lead_elsewhere(seam):

@@ -35,11 +35,9 @@ handshake_timeout = 5
 
 
 @pytest.fixture
-def policy(tmp_path):
+def policy(tmp_path, seamtls):
     """Writes a policy, beside the files that it may name."""
-    for name in ("ca.pem", "server.pem", "server.key"):
-        (tmp_path / name).write_text("x")
-        (tmp_path / name).chmod(0o600)
+    assert seamtls("cert", "server").returncode == 0
 
     def write(text=POLICY, name="p.conf"):
         path = tmp_path / name
@@ -149,11 +147,56 @@ def test_a_key_that_everybody_can_read(seamtls, policy, tmp_path):
     result = seamtls("check", path)
     assert result.returncode == 0
     assert result.stderr.count("warning") == 1  # once, although two rules use it
-    assert f"has key = {tmp_path}/server.key, and every user of this machine can read the key" in result.stderr
+    assert f"every user of this machine can read the key in '{tmp_path}/server.key'" in result.stderr
     (tmp_path / "server.key").chmod(0o600)
     (tmp_path / "server.pem").chmod(0o644)
     assert seamtls("check", path).stderr == ""
-    assert "has cert = " in seamtls("check", policy(POLICY.replace("key = server.key\n", ""))).stderr
+    with open(tmp_path / "server.pem", "ab") as file:
+        file.write((tmp_path / "server.key").read_bytes())
+    assert "can read the key in '" in seamtls("check", policy(POLICY.replace("key = server.key\n", ""))).stderr
+
+
+def test_a_password_that_everybody_can_read(seamtls, policy, tmp_path):
+    key, password = tmp_path / "server.key", tmp_path / "password"
+    password.write_text("secret\n")
+    subprocess.run(["openssl", "pkcs8", "-topk8", "-in", key, "-out", tmp_path / "locked.key", "-passout", f"file:{password}"], check=True)
+    path = policy(POLICY.replace("key = server.key", "key = locked.key\npassword_file = password"))
+    (tmp_path / "locked.key").chmod(0o644)
+    password.chmod(0o600)
+    assert seamtls("check", path).stderr == ""
+    password.chmod(0o644)
+    result = seamtls("check", path)
+    assert result.returncode == 0
+    assert f"every user of this machine can read the password in '{password}'" in result.stderr
+
+
+def test_credentials_that_cannot_be_used(seamtls, policy, tmp_path):
+    assert seamtls("cert", "other").returncode == 0
+    path = policy(POLICY.replace("key = server.key", "key = other.key"))
+    result = seamtls("check", path)
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"{path}:9: error: the rule \"redis\": the key '{tmp_path}/other.key' does not belong to the certificate "
+        f"'{tmp_path}/server.pem'\n"
+    )
+    assert "web" in result.stdout
+    (tmp_path / "server.pem").write_text("x")
+    assert "no certificate in '" in seamtls("check", policy()).stderr
+    (tmp_path / "ca.pem").write_text("x")
+    assert "no certificate in the CA file '" in seamtls("check", policy(POLICY.replace("cert = server.pem\nkey = server.key\n", "").replace("direction = inbound", "direction = outbound").replace("local_port", "remote_port"))).stderr
+
+
+def test_certificates_that_end(seamtls, policy, tmp_path, pki):
+    assert seamtls("cert", "--days=7", "--force", "server").returncode == 0
+    result = seamtls("check", policy())
+    assert result.returncode == 0
+    assert result.stderr.count("warning") == 1
+    assert re.search(f"the certificate '{tmp_path}/server.pem' expires in [67] days, on 2", result.stderr)
+    (tmp_path / "server.pem").write_bytes(pki.expired.cert.read_bytes())
+    (tmp_path / "server.key").write_bytes(pki.expired.key.read_bytes())
+    result = seamtls("check", policy())
+    assert result.returncode == 0
+    assert f"the certificate '{tmp_path}/server.pem' has expired: a certificate in it is not valid after 2021-01-01" in result.stderr
 
 
 def test_a_policy_that_everybody_can_write(seamtls, policy):
@@ -174,7 +217,7 @@ def test_a_key_that_this_user_cannot_read(build, policy, tmp_path):
         [os.path.join(build, "tools", "seamtls"), "check", str(path)], capture_output=True, text=True, user=65534, group=65534, extra_groups=[]
     )
     assert result.returncode == 0
-    assert f"has key = {tmp_path}/server.key, which this user cannot read" in result.stderr
+    assert f"cannot read the key '{tmp_path}/server.key': Permission denied" in result.stderr
 
 
 def test_policy_by_name_and_by_environment(seamtls, policy, tmp_path):
