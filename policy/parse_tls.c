@@ -44,11 +44,6 @@ static int parse_file(struct parse *parse, const char *item, bool system_too, ch
 		*out = arena_strdup(parse->arena, item);
 		return *out != NULL ? 0 : -ENOMEM;
 	}
-	if (strncmp(item, "pkcs11:", 7) == 0)
-		return parse_refuse(parse,
-			"found '%.200s': PKCS#11 is not supported by this build, allowed: PEM "
-			"files",
-			item);
 	*out = parse_resolve_path(parse, item);
 	if (*out == NULL)
 		return -ENOMEM;
@@ -62,6 +57,9 @@ static int parse_ca_file(struct parse *parse, char *item, void *out)
 
 static int parse_own_file(struct parse *parse, char *item, void *out)
 {
+	/* RFC 7512. What it says is for the TLS side to read. */
+	if (strncmp(item, "pkcs11:", 7) == 0)
+		return parse_name(parse, item, out);
 	return parse_file(parse, item, false, out);
 }
 

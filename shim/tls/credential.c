@@ -56,7 +56,7 @@ static int key_from_pem(struct credential *out, const char *path, const struct p
 		why, -EKEYREJECTED, "no private key in '%s': PEM or PKCS#12 is expected", path);
 }
 
-static int read_password(const char *path, struct password *out, const struct why *why)
+int password_read(const char *path, struct password *out, const struct why *why)
 {
 	struct pem file;
 	size_t len;
@@ -107,8 +107,11 @@ static int read_one(struct credential *out, const char *path, const struct passw
 	bool chain, const struct why *why)
 {
 	struct pem file;
-	int r = pem_read(path, &file);
+	int r;
 
+	if (pkcs11_uri_is(path))
+		return token_credential_read(out, path, password, chain, why);
+	r = pem_read(path, &file);
 	if (r < 0)
 		return why_say(why, r, "cannot read the %s '%s': %s", chain ? "certificate" : "key",
 			path, why_errno(r));
@@ -126,7 +129,7 @@ int credential_read(
 	const struct credential_source *source, struct credential *out, const struct why *why)
 {
 	struct password password;
-	int r = read_password(source->password_file, &password, why);
+	int r = password_read(source->password_file, &password, why);
 
 	memset(out, 0, sizeof *out);
 	if (r == 0)

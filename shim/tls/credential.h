@@ -5,17 +5,20 @@
 #define SEAMTLS_TLS_CREDENTIAL_H
 
 #include "pem.h"
+#include "token.h"
 #include "why.h"
 #include <stdint.h>
 
 struct credential {
 	uint8_t *chain; /* DER, one certificate after the other, the own first */
 	size_t chain_len;
-	uint8_t *key; /* DER, PKCS#8 or the key's own form */
+	uint8_t *key; /* DER, PKCS#8 or the key's own form; NULL: it is in a token */
 	size_t key_len;
+	int device; /* the token, for wolfSSL */
+	struct token_key token_key;
 };
 
-/* Where it is. */
+/* Where it is: files, or pkcs11: URIs. */
 struct credential_source {
 	const char *cert, *key;    /* which may be the same */
 	const char *password_file; /* NULL: none */
@@ -37,9 +40,16 @@ struct password {
 	const char *file; /* where it is from, for messages; NULL: it is empty for want of one */
 };
 
+/* credential.c: `path` NULL: there is none. 0, or -errno with the reason. */
+int password_read(const char *path, struct password *out, const struct why *why);
+
 /* pem_key.c: the key in a block, into credential->key. 0, or -errno with the reason. */
 int pem_key_read(struct credential *out, const char *path, const struct pem_block *block,
 	const struct password *password, const struct why *why);
+
+/* credential_token.c: the certificate, or the key, that a pkcs11: URI names. */
+int token_credential_read(struct credential *out, const char *uri_text,
+	const struct password *password, bool chain, const struct why *why);
 
 /* pkcs12.c: whether the file is PKCS#12; what is in it. */
 bool pkcs12_is(const struct pem *file);

@@ -4,8 +4,12 @@
 #include "tls/credential.h"
 #include "tls/der.h"
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define NAME_LEN (PATH_MAX + 1)
 
 /* The end of each certificate that is sent counts. */
 static int note_dates(struct tls_context *context, const struct credential *credential)
@@ -41,6 +45,19 @@ static int note_certificate(struct tls_context *context, struct credential *cred
 	return 0;
 }
 
+static int use_key(WOLFSSL_CTX *ctx, const struct credential *credential)
+{
+	const struct token_key *key = &credential->token_key;
+
+	if (credential->key != NULL)
+		return wolfSSL_CTX_use_PrivateKey_buffer(
+			ctx, credential->key, (long)credential->key_len, WOLFSSL_FILETYPE_ASN1);
+	return key->is_label ? wolfSSL_CTX_use_PrivateKey_Label(
+				       ctx, (const char *)key->name, credential->device)
+			     : wolfSSL_CTX_use_PrivateKey_Id(
+				       ctx, key->name, (long)key->len, credential->device);
+}
+
 static int use(struct tls_context *context, const struct credential *credential, const char *cert,
 	const char *key, const struct why *why)
 {
@@ -50,8 +67,7 @@ static int use(struct tls_context *context, const struct credential *credential,
 	if (r != WOLFSSL_SUCCESS)
 		return why_say(why, -EKEYREJECTED, "the certificate '%s' cannot be used: %s", cert,
 			wolfSSL_ERR_reason_error_string((unsigned long)r));
-	r = wolfSSL_CTX_use_PrivateKey_buffer(
-		context->ctx, credential->key, (long)credential->key_len, WOLFSSL_FILETYPE_ASN1);
+	r = use_key(context->ctx, credential);
 	if (r != WOLFSSL_SUCCESS)
 		return why_say(why, -EKEYREJECTED, "the key '%s' cannot be used: %s", key,
 			wolfSSL_ERR_reason_error_string((unsigned long)r));
@@ -61,15 +77,25 @@ static int use(struct tls_context *context, const struct credential *credential,
 	return 0;
 }
 
+/* Behind the '?' of a pkcs11: URI there may be a PIN. */
+static void name_source(char name[NAME_LEN], const char *source)
+{
+	int len = pkcs11_uri_is(source) ? (int)strcspn(source, "?") : (int)strlen(source);
+
+	snprintf(name, NAME_LEN, "%.*s", len, source);
+}
+
 static int pair_load(
 	struct tls_context *context, const struct credential_source *source, const struct why *why)
 {
-	const char *cert = source->cert, *key = source->key;
+	char cert[NAME_LEN], key[NAME_LEN];
 	struct credential credential;
 	int r = credential_read(source, &credential, why);
 
 	if (r < 0)
 		return r;
+	name_source(cert, source->cert);
+	name_source(key, source->key);
 	r = note_certificate(context, &credential) < 0
 		    ? why_say(why, -EKEYREJECTED, "a certificate in '%s' cannot be parsed", cert)
 		    : use(context, &credential, cert, key, why);

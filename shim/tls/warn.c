@@ -59,6 +59,8 @@ void tls_context_warn(const struct tls_context *context, const struct tls_settin
 		identity_source(settings, i, &source);
 		warn_of_date(context, source.cert, &teller);
 		/* Without a password to keep it closed. */
+		if (pkcs11_uri_is(source.key))
+			continue;
 		if (source.password_file == NULL)
 			warn_of_readers("key", source.key, &teller);
 		else

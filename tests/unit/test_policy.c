@@ -82,7 +82,6 @@ static const struct {
 	{ OUT "ticket_keys = a.pem\n", 4, "ticket_keys", "this rule is for outbound ones" },
 	{ IN "ticket_keys = none.key\n", 5, "ticket_keys", "there is no such file" },
 	{ "[global]\nstrict = maybe\n", 2, "strict", "found 'maybe', allowed: no, yes" },
-	{ OUT "cert = pkcs11:token=x\n", 4, "cert", "PKCS#11 is not supported by this build" },
 	{ OUT "cert = a.P12\n", 4, "cert", "a.P12', and there is no such file" },
 	/* choices */
 	{ R "action = tsl\n", 2, "action",

@@ -125,6 +125,7 @@
 #define HAVE_PKCS12
 #define HAVE_PKCS11
 #define WOLF_CRYPTO_CB
+#define MAX_CRYPTO_DEVID_CALLBACKS 16 /* tokens that may be in use */
 #define HAVE_WOLF_BIGINT 1
 
 /* Ciphers, hashes, key derivation. */
