@@ -104,7 +104,7 @@ static enum host_status use_first(struct policy *policy)
 
 	audit_choose(policy);
 	if (enforce_strict(policy, why, sizeof(why)) < 0) {
-		notice("%s, so no TCP connection is made", why);
+		notice("the policy says 'strict = yes', so no TCP connection is made: %s", why);
 		policy_free(policy);
 		return refuse(why);
 	}

@@ -300,7 +300,7 @@ struct tls_context *host_context(
 	const struct policy_rule *rule, enum tls_role role, char *why, size_t why_len)
 {
 	struct slot *slot = &rules_of(rule)->slots[role][rule->index];
-	bool due = host_is_time(&slot->look_ms);
+	bool due = !host_is_visitor() && host_is_time(&slot->look_ms);
 	struct tls_context *context = slot_context(slot);
 	struct wanted_context wanted = { rule, role, slot, context != NULL, why, why_len };
 	int saved = errno;
