@@ -55,6 +55,21 @@ static void check_starttls(struct loader *loader, const struct section *section)
 			"comes before the program's first bytes");
 }
 
+/* Who says when TLS starts. */
+static void check_start(struct loader *loader, const struct section *section)
+{
+	const struct tls_settings *tls = &section->values->tls;
+
+	if (tls->start == POLICY_START_PROGRAM && tls->accept == POLICY_ACCEPT_BOTH)
+		load_error(loader, key_origin(section, "start"), "start",
+			"is program, and accept is both: either the program says whether there is "
+			"TLS, or the client");
+	if (tls->start == POLICY_START_PROGRAM && tls->starttls != POLICY_STARTTLS_NONE)
+		load_error(loader, key_origin(section, "start"), "start",
+			"is program, and there is a starttls: either the program speaks it, or the "
+			"library");
+}
+
 void check_settings(struct loader *loader, const struct section *section)
 {
 	const struct tls_settings *tls = &section->values->tls;
@@ -73,6 +88,7 @@ void check_settings(struct loader *loader, const struct section *section)
 	if (tls->crl_check != POLICY_CRL_REQUIRED && tls->crl.count == 0)
 		load_error(loader, key_origin(section, "crl_check"), "crl_check",
 			"needs crl: there are no revocation lists to go by");
+	check_start(loader, section);
 	if (!list_serves(&tls->ciphers, choices_cipher, tls))
 		load_error(loader, key_origin(section, "ciphers"), "ciphers",
 			"none of them is of TLS %s, and no other version is allowed", version);

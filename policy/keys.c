@@ -96,8 +96,8 @@ static const struct policy_choice choices_starttls[] = {
 	{ NULL, 0, 0 },
 };
 static const struct policy_choice choices_start[] = {
-	{ "connection", 0, 0 },
-	{ "program", 1, CHOICE_UNSUPPORTED },
+	{ "connection", POLICY_START_CONNECTION, 0 },
+	{ "program", POLICY_START_PROGRAM, CHOICE_RELAXES },
 	{ NULL, 0, 0 },
 };
 static const struct policy_choice choices_plane[] = {
@@ -273,7 +273,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "accept", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_choice, .choices = choices_accept, .print = print_choice, FIELD(tls.accept) },
 	{ .name = "if_program_tls", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_choice, .choices = choices_program_tls, .print = print_choice, FIELD(tls.if_program_tls) },
 	{ .name = "starttls", .where = KEY_TLS, .parse = parse_choice, .choices = choices_starttls, .print = print_choice_if_any, FIELD(tls.starttls) },
-	{ .name = "start", .where = KEY_TLS, .parse = parse_choice, .choices = choices_start },
+	{ .name = "start", .where = KEY_TLS, .parse = parse_choice, .choices = choices_start, .print = print_choice, FIELD(tls.start) },
 	{ .name = "ocsp_staple", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_files, .allowed = "files of OCSP responses in DER", .print = print_list, FIELD(tls.ocsp_staple) },
 	{ .name = "must_staple", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_bool, .choices = choices_bool, .print = print_bool, FIELD(tls.must_staple) },
 	{ .name = "plane", .where = KEY_TLS, .parse = parse_choice, .choices = choices_plane },

@@ -38,6 +38,7 @@ static const struct {
 		"a revoked certificate is accepted once its CA's list is missing or has expired" },
 	{ "truncation", "accept", "whoever is on the way can cut connections short unnoticed" },
 	{ "accept", "both", "clients may go on without TLS" },
+	{ "start", "program", "it is in the clear until the program itself starts TLS" },
 	{ "keylog", NULL, "whoever can read this file can read the connections" },
 };
 

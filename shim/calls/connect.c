@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calls/border.h"
 #include "calls/streams.h"
+#include "conn/aware.h"
 #include "conn/relay.h"
+#include "seamtls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -132,10 +134,40 @@ SEAM_EXPORT int shutdown(int fd, int how)
 	return (int)errno_return(r);
 }
 
+/* --- Options */
+
+static int get_ours(int fd, int name, void *value, socklen_t *len)
+{
+	struct conn *conn = conn_get(fd);
+	int r = conn_aware_get(conn, fd, name, value, len);
+
+	if (conn != NULL)
+		conn_put(conn);
+	return r > 0 ? libc.getsockopt(fd, SOL_SEAMTLS, name, value, len) : (int)errno_return(r);
+}
+
+static int set_ours(int fd, int name, const void *value, socklen_t len)
+{
+	int r = conn_aware_set(conn_get(fd), fd, name, value, len);
+
+	if (r > 0)
+		return libc.setsockopt(fd, SOL_SEAMTLS, name, value, len);
+	for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++) {
+		if (name == SEAMTLS_START)
+			streams_hold(number);
+		else if (name == SEAMTLS_STOP && !is_mapped(number))
+			streams_release(number);
+	}
+	return (int)errno_return(r);
+}
+
 SEAM_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	struct conn *conn = mapped_get(fd);
+	struct conn *conn = level != SOL_SEAMTLS ? mapped_get(fd) : NULL;
 	int r = 1, before = errno;
+
+	if (level == SOL_SEAMTLS)
+		return get_ours(fd, name, value, len);
 
 	if (conn != NULL) {
 		r = conn_getsockopt(conn, fd, level, name, value, len);
@@ -149,8 +181,11 @@ SEAM_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *
 
 SEAM_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	struct conn *conn = mapped_get(fd);
+	struct conn *conn = level != SOL_SEAMTLS ? mapped_get(fd) : NULL;
 	int r = 1, before = errno;
+
+	if (level == SOL_SEAMTLS)
+		return set_ours(fd, name, value, len);
 
 	if (conn != NULL) {
 		r = conn_setsockopt(conn, fd, level, name, value, len);

@@ -125,6 +125,7 @@ static int copy_address(const struct sockaddr_storage *from, socklen_t from_len,
 static int make_conn(int fd, int family, const struct policy_query *query,
 	const struct policy_decision *decision, int flags)
 {
+	bool waits = decision->rule->tls.start == POLICY_START_PROGRAM;
 	struct conn *conn = conn_new();
 	int r;
 
@@ -135,10 +136,13 @@ static int make_conn(int fd, int family, const struct policy_query *query,
 	report_address(&query->remote, conn->remote, sizeof(conn->remote));
 	/* Where the server speaks first, nothing begins before it does. */
 	r = conn_map(conn, TLS_SERVER, decision->rule,
-		starttls_greets(decision->rule->tls.starttls) ? CONN_DEFERRED : CONN_ESTABLISHING);
+		waits                                           ? CONN_WAITING
+		: starttls_greets(decision->rule->tls.starttls) ? CONN_DEFERRED
+								: CONN_ESTABLISHING);
 	if (r == 0) {
 		atomic_store(&conn->share->nonblock, (flags & SOCK_NONBLOCK) != 0);
-		conn_take_over_options(conn, fd);
+		if (!waits)
+			conn_take_over_options(conn, fd);
 		r = table_set(fd, conn, (flags & SOCK_CLOEXEC) != 0);
 	}
 	if (r < 0) {
@@ -146,6 +150,8 @@ static int make_conn(int fd, int family, const struct policy_query *query,
 		conn_unref(conn);
 		return r;
 	}
+	if (waits)
+		return 0;
 	if ((flags & SOCK_CLOEXEC) == 0)
 		sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
 	driver_add(conn);
@@ -262,7 +268,7 @@ static void inherit(int fd, const struct sockaddr_storage *peer, socklen_t len)
 		if (same_socket(fd, other))
 			conn_duplicated(conn, fd, other, false);
 	conn_set_nonblock(conn, (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0);
-	if (relay_in_place(conn, fd) < 0)
+	if (conn_is_mapped(conn) && relay_in_place(conn, fd) < 0)
 		sys_shutdown(fd, SHUT_RDWR);
 	conn_put(conn);
 }

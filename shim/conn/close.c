@@ -53,6 +53,8 @@ void conn_recycle(struct conn *conn)
 	free(conn->tickets);
 	tls_resumption_free(conn->resumption);
 	tls_post_auth_free(conn->post_auth);
+	free(conn->found);
+	free(conn->start_name);
 	conn_unmap(conn);
 	conn->handshake = NULL;
 	conn->starttls = NULL;
@@ -67,6 +69,10 @@ void conn_recycle(struct conn *conn)
 	conn->tickets_len = 0;
 	conn->resumption = NULL;
 	conn->post_auth = NULL;
+	conn->found = NULL;
+	conn->start_name = NULL;
+	conn->timeout_ms = 0;
+	conn->accepted = false;
 	conn->deadline_us = conn->started_us = 0;
 	conn->steps_seen = 0;
 	atomic_store(&conn->relays_seen, 0);
@@ -81,7 +87,7 @@ void conn_abandon(struct conn *conn)
 {
 	if (conn->share != NULL && atomic_load(&conn->descriptors) == 0) {
 		driver_remove(conn);
-		if (share_leave(conn->share))
+		if (share_leave(conn->share) && conn_is_mapped(conn))
 			report_close(conn,
 				"the program closed the descriptor behind the library's back");
 	}
@@ -211,6 +217,9 @@ static bool ends_with_handshake(const struct conn *conn)
 static void finish(struct conn *conn, int fd)
 {
 	switch (conn_state(conn)) {
+	case CONN_WAITING:
+		conn_end_waiting(conn);
+		break;
 	case CONN_OPEN:
 		finish_open(conn, fd);
 		break;
@@ -339,7 +348,7 @@ int conn_own_descriptor(void)
 }
 
 /* RFC 9293 3.3.2: CLOSED. */
-static bool tcp_is_over(int fd)
+bool conn_tcp_is_over(int fd)
 {
 	int info = sys_getsockopt_int(fd, IPPROTO_TCP, TCP_INFO); /* its first byte is the state */
 
@@ -349,7 +358,7 @@ static bool tcp_is_over(int fd)
 int conn_shutdown(struct conn *conn, int fd, int how)
 {
 	int saved = errno, r;
-	bool was_over = tcp_is_over(fd);
+	bool was_over = conn_tcp_is_over(fd);
 
 	if (conn_state(conn) == CONN_OPEN && (how == SHUT_WR || how == SHUT_RDWR)) {
 		if (!send_last(conn, fd)) {

@@ -253,6 +253,21 @@ static int connect_protected(struct conn **held, int fd, const struct sockaddr *
 	return r < 0 ? r : establish(held, fd, nonblock);
 }
 
+/* TCP's own affair, but for what has to be known when the program starts TLS. */
+static int connect_waiting(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len,
+	struct outbound *out)
+{
+	int r = conn_map(*held, TLS_CLIENT, out->decision.rule, CONN_WAITING);
+
+	if (r < 0)
+		return r;
+	fill(*held, out);
+	r = real_connect(held, fd, addr, len);
+	if (*held != NULL && r < 0 && r != -EINPROGRESS && r != -EINTR)
+		return connect_refused(*held, fd, r);
+	return r;
+}
+
 static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len,
 	struct outbound *out)
 {
@@ -276,6 +291,8 @@ static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, 
 	}
 	tls_context_free((*held)->context); /* of an attempt before this */
 	(*held)->context = context;
+	if (out->decision.rule->tls.start == POLICY_START_PROGRAM)
+		return connect_waiting(held, fd, addr, len, out);
 	return connect_protected(held, fd, addr, len, out);
 }
 
@@ -285,7 +302,7 @@ static int connect_again(struct conn **held, int fd)
 {
 	int r;
 
-	if ((*held)->role == TLS_SERVER)
+	if ((*held)->accepted)
 		return -EISCONN;
 	r = conn_establish_wait(held, fd, 0, SO_SNDTIMEO);
 
@@ -371,8 +388,11 @@ static int decide_and_connect(
 		if (r < 0)
 			return r;
 	}
+	/* The kernel knows whether it is still to come, there, or over. */
+	if (*held != NULL && conn_state(*held) == CONN_WAITING && conn_tcp_is_over(fd))
+		connect_refused(*held, fd, 0);
 	if (*held != NULL && conn_state(*held) != CONN_NEW)
-		return conn_state(*held) == CONN_PASSED ? 1 : connect_again(held, fd);
+		return conn_is_clear(*held) ? 1 : connect_again(held, fd);
 	decide(&out, fd, &remote);
 	switch (out.decision.action) {
 	case POLICY_TLS:

@@ -75,9 +75,9 @@ int conn_send_close_notify(struct conn *conn, int fd)
 	return r;
 }
 
-int conn_key_update_locked(struct share *share, int fd)
+int conn_key_update_locked(struct share *share, int fd, bool ask)
 {
-	static const uint8_t key_update[KEY_UPDATE_LEN] = { MESSAGE_KEY_UPDATE, 0, 0, 1, 0 };
+	const uint8_t key_update[KEY_UPDATE_LEN] = { MESSAGE_KEY_UPDATE, 0, 0, 1, ask };
 	int r = outlet_control(share, fd, RECORD_HANDSHAKE, key_update, sizeof(key_update));
 
 	if (r < 0)
@@ -148,8 +148,10 @@ static int take_alert(struct conn *conn, int fd, const uint8_t *data, size_t len
 	if (data[1] == ALERT_CLOSE_NOTIFY) {
 		share->alert_received = ALERT_CLOSE_NOTIFY;
 		share->eof = true;
-		/* The end stays readable for every poll, although the peer may keep TCP open. */
-		sys_shutdown(fd, SHUT_RD);
+		/* The end stays readable for every poll, although the peer may keep TCP open; but
+		 * where TLS may end before TCP, more is to be read. */
+		if (!conn_is_controlled(conn))
+			sys_shutdown(fd, SHUT_RD);
 		return 0;
 	}
 	if (data[1] == ALERT_USER_CANCELED ||

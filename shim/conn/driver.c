@@ -158,6 +158,7 @@ static bool is_done(const struct conn *conn)
 		return conn->share->tail.len == 0 && !conn->lingering && !conn_has_answer(conn);
 	case CONN_FAILED:
 	case CONN_PASSED:
+	case CONN_WAITING:
 		return !conn->lingering;
 	default:
 		return false;
@@ -176,7 +177,7 @@ static void drop_done(void)
 			continue;
 		}
 		done = unlink_at(at);
-		if (conn_state(done) == CONN_OPEN)
+		if (conn_state(done) == CONN_OPEN || conn_state(done) == CONN_WAITING)
 			interest_opened(done);
 		else
 			interest_end(done);

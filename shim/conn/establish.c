@@ -6,13 +6,17 @@
  */
 #include "conn/internal.h"
 
+#include "conn/found.h"
 #include "conn/starttls.h"
+#include "tls/suite.h"
+
 #include "deep.h"
 #include "guard.h"
 #include "notice.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +26,6 @@
 #define DRAIN_MOST 65536
 #define OWNER_GRACE_US 1000000
 
-static void set_state(struct conn *conn, enum conn_state state)
-{
-	atomic_store_explicit(&conn->share->state, state, memory_order_release);
-}
-
 int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
 	enum conn_state state)
 {
@@ -34,18 +33,21 @@ int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *ru
 
 	if (share == NULL)
 		return -ENOBUFS;
+	free(conn->found);
+	conn->found = NULL;
 	share->id = host_new_id();
 	share->created_us = conn->started_us = sys_monotonic_us();
 	conn->role = role;
 	host_hold(rule);
 	host_release(conn->rule); /* of an attempt before this */
+	conn->accepted = role == TLS_SERVER;
 	conn->rule = rule;
 	conn->share = share;
 	conn_upgrade_init(conn);
 	if (state == CONN_ESTABLISHING)
 		conn->deadline_us =
 			conn->started_us + (uint64_t)rule->tls.handshake_timeout_s * 1000000;
-	set_state(conn, state);
+	conn_set_state(conn, state);
 	return 0;
 }
 
@@ -68,6 +70,14 @@ static void end_of_way(struct conn *conn)
 	conn->early_len = 0;
 }
 
+/* For programs that ask. What was known before goes. */
+static void keep_found(struct conn *conn, const struct tls_result *result, const char *reason)
+{
+	free(conn->found);
+	conn->found = found_new(result, reason);
+	conn->found_of = conn->share->tls_ended;
+}
+
 /* What the peer still sends must not turn the alert that it is to read into a reset. */
 static void read_away(int fd)
 {
@@ -88,6 +98,7 @@ void conn_fail(struct conn *conn, int error, const struct tls_result *result, co
 		report_close(conn, reason);
 	else
 		report_fail(conn, result, error, reason);
+	keep_found(conn, result, reason);
 	/* Who started a client reads its standard error; a server's is not for every stranger to
 	 * fill. */
 	if (conn->role == TLS_CLIENT && (error == EACCES || error == EKEYREJECTED))
@@ -95,7 +106,7 @@ void conn_fail(struct conn *conn, int error, const struct tls_result *result, co
 			conn->name[0] != '\0' ? conn->name : conn->remote, conn->rule->name,
 			reason);
 	atomic_store(&conn->share->error, error);
-	set_state(conn, CONN_FAILED);
+	conn_set_state(conn, CONN_FAILED);
 	if (fd >= 0) {
 		read_away(fd);
 		sys_shutdown(fd, SHUT_RDWR);
@@ -108,10 +119,17 @@ void conn_fail(struct conn *conn, int error, const struct tls_result *result, co
 static int tcp_failed(struct conn *conn, int error)
 {
 	atomic_store(&conn->share->error, error);
-	set_state(conn, CONN_FAILED);
+	conn_set_state(conn, CONN_FAILED);
 	end_of_way(conn);
 	driver_remove(conn);
 	return -error;
+}
+
+void conn_set_real_close_on_exec(struct conn *conn, bool ours)
+{
+	for (int fd = 0; (unsigned)fd < table_high(); fd++)
+		if (table_has(fd, conn) && table_kept_on_exec(fd))
+			sys_fcntl(fd, F_SETFD, ours ? FD_CLOEXEC : 0);
 }
 
 void conn_let_go(struct conn *conn, const char *why)
@@ -119,8 +137,8 @@ void conn_let_go(struct conn *conn, const char *why)
 	struct policy_decision decision = { .action = POLICY_PASS,
 		.rule = conn->rule,
 		.remote_name = conn->name[0] ? conn->name : NULL };
-	struct policy_query query = { .direction = conn->role == TLS_CLIENT ? POLICY_OUTBOUND
-									    : POLICY_INBOUND };
+	struct policy_query query = { .direction =
+					      conn->accepted ? POLICY_INBOUND : POLICY_OUTBOUND };
 	int fd = atomic_load(&conn->fd);
 
 	socket_address(fd, false, &query.local);
@@ -130,15 +148,30 @@ void conn_let_go(struct conn *conn, const char *why)
 			"policy requires an audit, and the event could not be written");
 		return;
 	}
-	for (int other = 0; (unsigned)other < table_high(); other++)
-		if (table_has(other, conn) && table_kept_on_exec(other))
-			sys_fcntl(other, F_SETFD, 0);
+	keep_found(conn, NULL, why);
+	conn_set_real_close_on_exec(conn, false);
 	/* Only `accept = both` comes here with early data: its policy lets it go in the clear. */
 	if (conn->early_len > 0)
 		sys_send(fd, conn->early, conn->early_len, 0);
-	set_state(conn, CONN_PASSED);
+	conn_set_state(conn, CONN_PASSED);
 	end_of_way(conn);
 	driver_remove(conn);
+}
+
+static void note_result(struct conn *conn, const struct tls_result *result)
+{
+	struct share *share = conn->share;
+	const struct tls_suite *suite =
+		result->cipher != NULL ? tls_suite_by_name(result->cipher) : NULL;
+	const struct tls_group *group =
+		result->group != NULL ? tls_group_by_name(result->group) : NULL;
+
+	share->version = result->version;
+	share->cipher = suite != NULL ? suite->id : 0;
+	share->group = group != NULL ? (uint16_t)group->id : 0;
+	share->resumed = result->resumed;
+	share->handshake_us = sys_monotonic_us() - conn->started_us;
+	keep_found(conn, result, NULL);
 }
 
 static int opened(struct conn *conn, int fd)
@@ -164,6 +197,7 @@ static int opened(struct conn *conn, int fd)
 	conn->resumption = tls_handshake_resumption(conn->handshake);
 	conn->post_auth = tls_handshake_post_auth(conn->handshake);
 	share->tickets_due = conn->tickets != NULL;
+	note_result(conn, result);
 	report_open(conn, result);
 	if (conn_state(conn) == CONN_FAILED)
 		return -atomic_load(&share->error);
@@ -171,7 +205,7 @@ static int opened(struct conn *conn, int fd)
 	if (early_len > 0)
 		conn_send_early(conn, fd, early, early_len);
 	free(early);
-	set_state(conn, CONN_OPEN);
+	conn_set_state(conn, CONN_OPEN);
 	conn_sync_low_water(conn, fd, false);
 	if (conn->early_closed)
 		conn_shutdown(conn, fd, SHUT_WR);
@@ -197,7 +231,7 @@ static int connecting_step(struct conn *conn, int fd)
 	conn_name_ends(conn, fd);
 	if (conn->rule->tls.if_program_tls == POLICY_PROGRAM_PASS ||
 		conn->rule->tls.handshake_at == POLICY_AT_FIRST_USE) {
-		set_state(conn, CONN_DEFERRED);
+		conn_set_state(conn, CONN_DEFERRED);
 		interest_sync(conn);
 		return -EAGAIN;
 	}
@@ -205,12 +239,20 @@ static int connecting_step(struct conn *conn, int fd)
 	return 0;
 }
 
+/* The policy's, or less if the program says so. */
+static uint64_t time_allowed_us(const struct conn *conn)
+{
+	uint64_t policy_us = (uint64_t)conn->rule->tls.handshake_timeout_s * 1000000,
+		 program_us = (uint64_t)conn->timeout_ms * 1000;
+
+	return program_us != 0 && program_us < policy_us ? program_us : policy_us;
+}
+
 void conn_start(struct conn *conn)
 {
 	conn->started_us = sys_monotonic_us();
-	conn->deadline_us =
-		conn->started_us + (uint64_t)conn->rule->tls.handshake_timeout_s * 1000000;
-	set_state(conn, CONN_ESTABLISHING);
+	conn->deadline_us = conn->started_us + time_allowed_us(conn);
+	conn_set_state(conn, CONN_ESTABLISHING);
 	interest_sync(conn);
 	driver_add(conn);
 }
@@ -311,7 +353,12 @@ static int begin_handshake(struct conn *conn, int fd)
 			name = host + 1;
 		}
 	}
+	/* Nobody has looked it up: it is the program's to say, by either way. */
+	if (conn->name[0] == '\0' && conn->start_name != NULL)
+		name = conn->start_name;
 	r = tls_handshake_new(conn->context, name, &transport, &conn->handshake);
+	if (r == 0 && conn->start_name != NULL)
+		r = tls_handshake_require_name(conn->handshake, conn->start_name);
 	if (r < 0) {
 		const struct tls_result *result =
 			conn->handshake != NULL ? tls_handshake_result(conn->handshake) : NULL;
@@ -340,9 +387,16 @@ static int handshake_step(struct conn *conn, int fd)
 	if (r == -EAGAIN) {
 		char reason[TLS_REASON_MAX];
 
-		snprintf(reason, sizeof(reason),
-			"the peer did not finish the handshake within handshake_timeout = %u s",
-			conn->rule->tls.handshake_timeout_s);
+		if (conn->timeout_ms != 0)
+			snprintf(reason, sizeof(reason),
+				"the peer did not finish the handshake within the %" PRIu64
+				" ms that the program gave it",
+				time_allowed_us(conn) / 1000);
+		else
+			snprintf(reason, sizeof(reason),
+				"the peer did not finish the handshake within handshake_timeout = "
+				"%u s",
+				conn->rule->tls.handshake_timeout_s);
 		conn_fail(conn, ETIMEDOUT, NULL, reason);
 		return -ETIMEDOUT;
 	}
@@ -424,6 +478,7 @@ int conn_establish(struct conn *conn, int fd)
 	switch (conn_state(conn)) {
 	case CONN_OPEN:
 	case CONN_PASSED:
+	case CONN_WAITING:
 		return 0;
 	case CONN_FAILED:
 		return -atomic_load(&conn->share->error);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define ALERT_RECORD_MOST 64 /* bytes on the wire */
 #define ASIDE_MOST 4096 /* bytes of plaintext that are copied rather than opened in their place */
 
 void sink_init(struct sink *sink, const struct iovec *iov, size_t count, int flags)
@@ -287,6 +288,44 @@ int intake_take_beginning(struct intake *in)
 	return save_partial(in, r == -EAGAIN ? 0 : r);
 }
 
+/* An alert is what comes next. */
+static bool ends_here(const struct intake *in)
+{
+	struct record_key key = in->share->receive_key;
+	uint8_t record[ALERT_RECORD_MOST];
+	enum record_type type = RECORD_APPLICATION_DATA;
+	size_t record_len = 0;
+	ssize_t n = -EAGAIN;
+
+	if (in->share->partial.len == 0)
+		n = sys_recv(in->fd, record, sizeof(record), MSG_PEEK | MSG_DONTWAIT);
+	if (n > 0 && header_of(in, record, (size_t)n, &record_len) == 0 && record_len <= (size_t)n)
+		record_open(&key, record, record_len, record + RECORD_HEADER_LEN, &type);
+	record_key_clear(&key);
+	return type == RECORD_ALERT;
+}
+
+/*
+ * What follows the peer's close_notify on a connection that goes on without TLS is not ours to
+ * take: so there is no more than one record at a time, and it is not taken in one call with data,
+ * for the kernel is to say "readable" until the program has read the end.
+ */
+static int pull_one(struct intake *in, struct sink *sink, size_t *most)
+{
+	size_t record_len = 0;
+	int r;
+
+	if (sink->done > 0 && ends_here(in))
+		return 1;
+	load_partial(in);
+	r = in->have < RECORD_HEADER_LEN ? take(in, RECORD_HEADER_LEN - in->have) : 0;
+	if (r == 0 && in->have < RECORD_HEADER_LEN)
+		r = -EAGAIN;
+	if (r == 0 && header_of(in, in->scratch, in->have, &record_len) == 0 && record_len < *most)
+		*most = record_len;
+	return save_partial(in, r);
+}
+
 /* One call to the kernel, and what it gives into the sink. 0: there may be more; -EAGAIN: there is
  * not; 1: the end; or failed. */
 static int pull(struct intake *in, struct sink *sink)
@@ -299,6 +338,11 @@ static int pull(struct intake *in, struct sink *sink)
 
 	if (most > SCRATCH_LEN)
 		most = SCRATCH_LEN;
+	if (conn_is_controlled(in->conn)) {
+		r = pull_one(in, sink, &most);
+		if (r != 0)
+			return r;
+	}
 	load_partial(in);
 	r = header_of(in, in->scratch, in->have, &record_len);
 	if (r < 0 && r != -EAGAIN)

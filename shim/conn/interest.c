@@ -188,9 +188,16 @@ static int ctl_plain(struct interest *interest, int op, const struct epoll_event
 
 	if (r == 0 && op != EPOLL_CTL_DEL) {
 		interest->wanted = *event;
-		interest->tagged = false;
+		interest->tagged = interest->told = false;
 	}
 	return r;
+}
+
+/* There may be, or be once more, a handshake for which the entry will have to be ours. */
+static bool is_to_be_known(const struct conn *conn)
+{
+	return conn_state(conn) == CONN_NEW ||
+	       (conn_is_controlled(conn) && conn_state(conn) != CONN_FAILED);
 }
 
 static int ctl_locked(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event)
@@ -213,7 +220,7 @@ static int ctl_locked(struct conn *conn, int epfd, int op, int fd, const struct 
 		r = ctl_tagged(interest, op, event);
 	else
 		r = ctl_plain(interest, op, event);
-	if (r < 0 ? !known : op == EPOLL_CTL_DEL || (!tagged && conn_state(conn) != CONN_NEW))
+	if (r < 0 ? !known : op == EPOLL_CTL_DEL || (!tagged && !is_to_be_known(conn)))
 		drop(conn, interest);
 	return r;
 }
@@ -232,7 +239,8 @@ void interest_begin(struct conn *conn)
 {
 	guard_lock(&lock);
 	for (struct interest *at = conn->interests; at != NULL && make_mark(); at = at->next)
-		put_tag(at, EPOLL_CTL_MOD);
+		if (!at->orphan)
+			put_tag(at, EPOLL_CTL_MOD);
 	guard_unlock(&lock);
 }
 
@@ -246,20 +254,32 @@ void interest_sync(struct conn *conn)
 }
 
 /* The kernel's entry becomes the program's again. One that has fired is not to fire once more. */
-static void restore(struct interest *interest)
+static void give_back(struct interest *interest)
 {
 	if (interest->tagged && !interest->told && !interest->orphan)
 		sys_epoll_ctl(interest->epfd, EPOLL_CTL_MOD, interest->fd,
 			interest->wanted.events & ~(uint32_t)EPOLLEXCLUSIVE,
 			interest->wanted.data.u64);
-	drop(interest->conn, interest);
+	interest->tagged = false;
+	interest->kernel_events = 0;
+}
+
+static void restore(struct interest *interest)
+{
+	struct conn *conn = interest->conn;
+
+	give_back(interest);
+	if (!is_to_be_known(conn))
+		drop(conn, interest);
 }
 
 void interest_end(struct conn *conn)
 {
 	guard_lock(&lock);
-	while (conn->interests != NULL)
-		restore(conn->interests);
+	while (conn->interests != NULL) {
+		give_back(conn->interests);
+		drop(conn, conn->interests);
+	}
 	guard_unlock(&lock);
 }
 

@@ -21,6 +21,7 @@
  * share. */
 #define CONN_EARLY_MOST 32768
 
+struct found;
 struct interest; /* an entry of an epoll set */
 struct starttls;
 
@@ -34,6 +35,8 @@ struct conn {
 
 	struct share *share; /* NULL while CONN_NEW */
 	enum tls_role role;
+	bool accepted; /* the program did not connect: most often, but not always, it is the server
+			*/
 	int family;
 	const struct policy_rule *rule; /* held */
 	char local[CONN_ADDRESS_LEN], remote[CONN_ADDRESS_LEN];
@@ -51,6 +54,10 @@ struct conn {
 	uint64_t started_us;
 	uint8_t *early; /* plaintext kept until the handshake is done */
 	_Atomic size_t early_len;
+	struct found *found; /* by the handshake; NULL: not by this process */
+	uint32_t found_of;   /* share->tls_ended then */
+	char *start_name;    /* what the program wants to be verified besides; NULL: nothing */
+	uint32_t timeout_ms; /* that the program gives the handshake; 0: the policy's */
 	bool early_closed; /* the program shut down its side meanwhile */
 	/* TLS 1.3, after the handshake. Server: goes before the first data, while
 	 * share->tickets_due; client: makes sessions of tickets, with the receive lock. */
@@ -120,6 +127,11 @@ static inline enum conn_state conn_state(const struct conn *conn)
 				   : CONN_NEW;
 }
 
+static inline void conn_set_state(struct conn *conn, enum conn_state state)
+{
+	atomic_store_explicit(&conn->share->state, state, memory_order_release);
+}
+
 /*
  * Whether "readable" has to be looked at before the program hears of it: a blocking read after it
  * must not wait for what is left of a record, and before the first data TLS 1.3 sends tickets. For
@@ -133,6 +145,21 @@ static inline bool conn_settles(const struct conn *conn)
 	       (!atomic_load_explicit(&share->nonblock, memory_order_relaxed) ||
 		       (conn->role == TLS_CLIENT && share->receive_key.version == RECORD_TLS13 &&
 			       !atomic_load_explicit(&share->data_seen, memory_order_relaxed)));
+}
+
+/* It has come to be TCP's alone, which it may not stay: a call that found it as ours begins again.
+ */
+static inline bool conn_is_clear(const struct conn *conn)
+{
+	enum conn_state state = conn_state(conn);
+
+	return state == CONN_PASSED || state == CONN_WAITING;
+}
+
+/* TLS begins when the program says so, may end before the connection does, and begin again. */
+static inline bool conn_is_controlled(const struct conn *conn)
+{
+	return conn->rule != NULL && conn->rule->tls.start == POLICY_START_PROGRAM;
 }
 
 /* Neither open nor failed, and not waiting for the program's first bytes. */
@@ -176,8 +203,11 @@ int conn_establish_wait(struct conn **held, int fd, int flags, int time_option);
 /* The program has written before the handshake: keeps what fits. A count, or 0 if there is no room.
  */
 size_t conn_keep_early(struct conn *conn, const struct iovec *iov, size_t count);
-/* A deferred connection becomes a protected one. */
+/* A connection that was deferred, or has waited for the program, becomes a protected one. */
 void conn_start(struct conn *conn);
+/* Descriptors of the connection have FD_CLOEXEC while it is ours; and as the program has set it
+ * otherwise. */
+void conn_set_real_close_on_exec(struct conn *conn, bool ours);
 /* The connection is the program's own again: nothing of ours stays on it. */
 void conn_let_go(struct conn *conn, const char *why);
 /* Makes the share and enters the state. 0 or -errno. */
@@ -255,6 +285,10 @@ void driver_lock_for_fork(bool on);
 /* What closed connections still have to send gets a bounded time at exit. */
 void driver_finish(uint64_t deadline_us);
 
+/* --- controlled.c */
+/* A connection that waits for the program to start TLS is closed. */
+void conn_end_waiting(struct conn *conn);
+
 /* --- interest.c */
 int interest_ctl(struct conn *conn, int epfd, int op, int fd, const struct epoll_event *event);
 void interest_begin(struct conn *conn);  /* the kernel's entries become ours */
@@ -276,10 +310,11 @@ int conn_flush(struct conn *conn, int fd);
 int conn_send_early(struct conn *conn, int fd, const uint8_t *data, size_t len);
 
 /* --- control.c */
+/* RFC 8446 4.6.3: new keys for what is sent; `ask`: and for what the peer sends. With the send lock
+ * held. 0 or -errno. */
+int conn_key_update_locked(struct share *share, int fd, bool ask);
 /* Sealed once; later calls flush what is parked. 0; -EAGAIN; or -errno. */
 int conn_send_close_notify(struct conn *conn, int fd);
-/* RFC 8446 4.6.3, with the send lock held. 0 or -errno. */
-int conn_key_update_locked(struct share *share, int fd);
 
 /* As conn_send(), but nothing is waited for or taken over. */
 ssize_t conn_send_now(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags);
@@ -311,6 +346,8 @@ void conn_recycle(struct conn *conn);
  * end: it sleeps until then. */
 void conn_wait_if_ending(void);
 void conn_ends_in_child(void);
+/* The kernel has no connection on fd any more, and none on the way. */
+bool conn_tcp_is_over(int fd);
 /* What a closed connection had to send is gone, or never will be. */
 void conn_linger_end(struct conn *conn);
 /* Gives up the process's part in the share; the last one frees it. */
@@ -339,6 +376,8 @@ void report_verify(struct conn *conn, const char *verify);
 void report_open(struct conn *conn, const struct tls_result *result);
 void report_fail(struct conn *conn, const struct tls_result *result, int error, const char *reason);
 void report_close(struct conn *conn, const char *reason);
+/* It was in the clear, by policy. */
+void report_pass(struct conn *conn, const char *reason);
 /* Decisions that made no connection of ours. -EACCES if policy requires an audit that is not to be
  * had. */
 int report_decision(int type, const struct policy_query *query,

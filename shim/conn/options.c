@@ -36,7 +36,7 @@ bool conn_is_mapped(const struct conn *conn)
 {
 	enum conn_state state = conn_state(conn);
 
-	return state != CONN_NEW && state != CONN_PASSED;
+	return state != CONN_NEW && !conn_is_clear(conn);
 }
 
 void conn_duplicated(struct conn *conn, int fd, int newfd, bool close_on_exec)
@@ -279,7 +279,7 @@ int conn_epoll_ctl(struct conn *conn, int epfd, int op, int fd, struct epoll_eve
 
 	if (state == CONN_FAILED || state == CONN_PASSED ||
 		(state == CONN_OPEN && !conn_settles(conn) && !conn_may_ask(conn) &&
-			!interest_any(conn)))
+			!interest_any(conn) && !conn_is_controlled(conn)))
 		return 1;
 	return interest_ctl(conn, epfd, op, fd, event);
 }

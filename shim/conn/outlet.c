@@ -300,7 +300,7 @@ static int renew_key(struct share *share, int fd)
 		return 0;
 	if (!share->key_update_due && record_key_left(&share->send_key) > KEY_LEFT_LEAST)
 		return 0;
-	return conn_key_update_locked(share, fd);
+	return conn_key_update_locked(share, fd, false);
 }
 
 /* What a process was told to come back for is its own affair: another's bytes go first. */

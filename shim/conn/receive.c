@@ -56,8 +56,9 @@ static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 	if (r < 0)
 		return r;
 	if (conn_state(conn) != CONN_OPEN) {
+		r = conn_is_clear(conn) ? -ESTALE : -ECONNRESET;
 		share_unlock(&conn->share->receive_lock);
-		return -ECONNRESET;
+		return r;
 	}
 	in.scratch = scratch_get();
 	if (in.scratch == NULL)
@@ -275,7 +276,7 @@ static ssize_t receive(struct conn **held, int fd, const struct iovec *iov, size
 		if (r < 0)
 			return r;
 	}
-	if (conn_state(*held) == CONN_PASSED)
+	if (conn_is_clear(*held))
 		return CONN_AGAIN;
 	for (size_t i = 0; i < count; i++)
 		if (iov[i].iov_len > 0)

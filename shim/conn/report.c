@@ -47,8 +47,7 @@ static void fill_conn(struct audit_event *event, const struct conn *conn)
 {
 	event->conn = conn->share->id;
 	event->rule = conn->rule != NULL ? conn->rule->name : NULL;
-	event->direction =
-		policy_direction_name(conn->role == TLS_CLIENT ? POLICY_OUTBOUND : POLICY_INBOUND);
+	event->direction = policy_direction_name(conn->accepted ? POLICY_INBOUND : POLICY_OUTBOUND);
 	event->local = text(conn->local);
 	event->remote = text(conn->remote);
 	event->server_name = conn->role == TLS_CLIENT ? text(conn->name) : NULL;
@@ -168,6 +167,18 @@ void report_close(struct conn *conn, const char *reason)
 	event.alert_received = share->alert_received;
 	notice_debug(2, "close: %s -> %s, %llu bytes in, %llu out", conn->local, conn->remote,
 		(unsigned long long)event.bytes_in, (unsigned long long)event.bytes_out);
+	host_audit(&event);
+}
+
+void report_pass(struct conn *conn, const char *reason)
+{
+	struct audit_event event;
+
+	audit_event_init(&event, AUDIT_PASS);
+	fill_conn(&event, conn);
+	event.reason = reason;
+	notice_debug(1, "pass: %s -> %s, rule '%s': %s", conn->local, conn->remote,
+		conn->rule->name, reason);
 	host_audit(&event);
 }
 

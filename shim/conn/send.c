@@ -119,7 +119,7 @@ static ssize_t get_ready(
 		return r;
 	if (conn_state(*held) == CONN_FAILED)
 		return failed(*held);
-	return conn_state(*held) == CONN_PASSED ? -ESTALE : r;
+	return conn_is_clear(*held) ? -ESTALE : r;
 }
 
 /* --- Open */

@@ -20,6 +20,7 @@ enum conn_state {
 	CONN_CONNECTING,   /* outbound: TCP is not there yet */
 	CONN_DEFERRED,     /* TCP is there, the handshake waits for the program's first use
 			      (if_program_tls, handshake_at), or for its greeting (starttls) */
+	CONN_WAITING,      /* TCP's own until the program starts TLS (start = program) */
 	CONN_ESTABLISHING, /* the handshake */
 	CONN_OPEN,
 	CONN_FAILED, /* the connection or its handshake failed; `error` says with which errno */
@@ -54,6 +55,11 @@ struct share {
 	uint64_t created_us;         /* monotonic */
 	char verify[TLS_VERIFY_MAX]; /* how the peer was verified; "": not at all. Written before
 					CONN_OPEN */
+	/* What the handshake agreed on, by IANA's numbers. */
+	uint16_t version, cipher, group;
+	bool resumed;
+	uint32_t tls_ended; /* how often the program has ended TLS */
+	uint64_t handshake_us;
 	_Atomic uint64_t bytes_in, bytes_out;
 	_Atomic int send_error;       /* errno for the next call that sends; 0: none */
 	_Atomic uint64_t bytes_acked; /* of bytes_out: at least so many, as was told */

@@ -123,12 +123,28 @@ int handshake_on_client_hello(WOLFSSL *ssl, int *alert, void *arg)
 	return use_alpn(handshake, choice) == 0 ? 0 : fatal_return;
 }
 
+static int send_name(struct tls_handshake *handshake, const char *name)
+{
+	uint8_t address[16];
+	size_t len;
+
+	if (name == NULL || name_parse_address(name, address) > 0 || !name_is_host(name))
+		return 0;
+	/* RFC 6066 3: without the dot of an absolute name. */
+	len = strlen(name);
+	len -= name[len - 1] == '.';
+	memcpy(handshake->result.server_name, name, len);
+	handshake->result.server_name[len] = '\0';
+	return wolfSSL_UseSNI(handshake->ssl, WOLFSSL_SNI_HOST_NAME, name, (unsigned short)len) ==
+			       WOLFSSL_SUCCESS
+		       ? 0
+		       : -ENOMEM;
+}
+
 static int set_name(struct tls_handshake *handshake, const char *name)
 {
 	const struct tls_context *context = handshake->context;
 	struct why why = { handshake->result.reason, sizeof handshake->result.reason };
-	uint8_t address[16];
-	size_t len;
 
 	if (context->server_name != NULL)
 		name = context->server_name;
@@ -141,17 +157,7 @@ static int set_name(struct tls_handshake *handshake, const char *name)
 		if (handshake->name == NULL)
 			return -ENOMEM;
 	}
-	if (name == NULL || name_parse_address(name, address) > 0 || !name_is_host(name))
-		return 0;
-	/* RFC 6066 3: without the dot of an absolute name. */
-	len = strlen(name);
-	len -= name[len - 1] == '.';
-	memcpy(handshake->result.server_name, name, len);
-	handshake->result.server_name[len] = '\0';
-	return wolfSSL_UseSNI(handshake->ssl, WOLFSSL_SNI_HOST_NAME, name, (unsigned short)len) ==
-			       WOLFSSL_SUCCESS
-		       ? 0
-		       : -ENOMEM;
+	return send_name(handshake, name);
 }
 
 static int set_client(struct tls_handshake *handshake, const char *name)
@@ -230,6 +236,18 @@ int tls_handshake_new(struct tls_context *context, const char *name,
 	return r < 0 ? fail(handshake, r) : 0;
 }
 
+int tls_handshake_require_name(struct tls_handshake *handshake, const char *name)
+{
+	uint8_t address[16];
+
+	if (name_parse_address(name, address) <= 0 && !name_is_host(name))
+		return -EINVAL;
+	handshake->also = strdup(name);
+	if (handshake->also == NULL)
+		return -ENOMEM;
+	return handshake->result.server_name[0] == '\0' ? send_name(handshake, name) : 0;
+}
+
 void tls_handshake_free(struct tls_handshake *handshake)
 {
 	if (handshake == NULL)
@@ -251,6 +269,7 @@ void tls_handshake_free(struct tls_handshake *handshake)
 	free(handshake->name);
 	free(handshake->hello);
 	tls_context_free(handshake->first);
+	free(handshake->also);
 	explicit_bzero(handshake, sizeof *handshake);
 	free(handshake);
 }
@@ -319,7 +338,8 @@ static bool is_trusted(struct tls_handshake *handshake)
 	if (alert != 0)
 		handshake_reject(handshake, alert);
 
-	return !handshake->rejected && (handshake->accepted || !needed);
+	return !handshake->rejected && (handshake->accepted || !needed) &&
+	       (handshake->also == NULL || handshake->also_met);
 }
 
 /* wolfSSL's TLS 1.2 client takes any curve that it knows, offered or not. */

@@ -40,6 +40,8 @@ struct tls_peer {
 	size_t san_count;
 	char sha256[65];   /* hex of SHA-256 over the DER; "" if no certificate */
 	int64_t not_after; /* seconds since the epoch */
+	uint8_t *der;      /* malloc'ed; NULL if absent */
+	size_t der_len;
 };
 
 /* What was negotiated, or why not. Valid after tls_handshake_step() returned 0 or an error. */
@@ -70,6 +72,12 @@ struct tls_result {
  */
 int tls_handshake_new(struct tls_context *context, const char *name,
 	const struct tls_transport *transport, struct tls_handshake **out);
+/*
+ * Before the first step: the peer's certificate is to be for this name, too, whatever the settings
+ * say; it is sent if no other name is. 0; -EINVAL: it is neither a host name nor an address;
+ * -ENOMEM.
+ */
+int tls_handshake_require_name(struct tls_handshake *handshake, const char *name);
 void tls_handshake_free(struct tls_handshake *handshake); /* wipes */
 
 /* Client, before the first step: offers the session that is kept for this name and port, if there

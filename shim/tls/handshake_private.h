@@ -35,6 +35,8 @@ struct tls_handshake {
 	struct early early; /* server */
 	struct tls_result result;
 	char *name;    /* what the peer's certificate is to be for; NULL: not checked */
+	char *also;    /* ... and for this; NULL: nothing */
+	bool also_met; /* ... and it is */
 	struct staple staple;
 	bool judged;   /* the peer's certificates, by us */
 	bool rejected; /* our verdict on the peer's certificate; the reason is in result.verify */

@@ -60,7 +60,7 @@ static void list_names(const struct x509 *x509, char *out, size_t room)
 }
 
 /* "certificate is for 'dns:a, dns:b', not for 'x'" */
-static int check_name(const struct x509 *x509, const char *name, const struct why *why)
+int judge_name(const struct x509 *x509, const char *name, const struct why *why)
 {
 	char names[128];
 
@@ -155,7 +155,7 @@ int judge_peer(const struct tls_context *context, const struct evidence *evidenc
 	if (alert == 0 && chain->count == 0 && context->pin_count > 0)
 		alert = why_say(why, ALERT_BAD_CERTIFICATE, "certificate cannot be parsed");
 	if (alert == 0 && chain->count > 0)
-		alert = check_name(&chain->link[0].x509, evidence->name, why);
+		alert = judge_name(&chain->link[0].x509, evidence->name, why);
 	if (alert == 0)
 		alert = check_pins(context, chain, why);
 	if (alert == 0)

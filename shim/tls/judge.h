@@ -28,6 +28,9 @@ const char *judge_good(const struct tls_context *context);
 int judge_peer(const struct tls_context *context, const struct evidence *evidence,
 	struct chain *chain, const struct why *why);
 
+/* Whether a certificate is for `name`, NULL: anybody. As judge_peer(), of this alone. */
+int judge_name(const struct x509 *x509, const char *name, const struct why *why);
+
 /* Where the way up from the chain's first certificate ends: for one that leads nowhere. */
 void judge_say_no_issuer(const struct chain *chain, const struct why *why);
 

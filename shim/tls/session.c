@@ -79,6 +79,9 @@ static bool judge_again(const struct tls_handshake *handshake, const struct sess
 	if (chain == NULL)
 		return false;
 	good = judge_peer(handshake->context, &evidence, chain, why) == 0;
+	if (good && handshake->also != NULL)
+		good = chain->count > 0 &&
+		       judge_name(&chain->link[0].x509, handshake->also, why) == 0;
 	if (good && to != NULL && chain->count > 0)
 		peer_fill(to, &chain->link[0]);
 	free(chain);
@@ -99,6 +102,7 @@ bool session_peer_tell(struct tls_handshake *handshake)
 	struct why why = { result->verify, sizeof result->verify };
 
 	handshake->accepted = judge_again(handshake, &handshake->peer, &result->peer, &why);
+	handshake->also_met = handshake->accepted;
 	return handshake->accepted;
 }
 

@@ -128,6 +128,8 @@ static bool offer(struct tls_handshake *handshake, const struct session_buffer *
 	WOLFSSL_SESSION *made;
 	bool ok;
 
+	if (session->peer_len == 0 && handshake->also != NULL)
+		return false;
 	if (session->peer_len > 0 &&
 		(!session_peer_set(peer, from->rest + session->ticket_len, session->peer_len) ||
 			!session_peer_is_good(handshake, peer)))

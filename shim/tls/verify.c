@@ -102,6 +102,9 @@ static int judge(
 		alert = staple_judge(handshake, chain, &why);
 	if (chain->count > 0)
 		peer_fill(&handshake->result.peer, &chain->link[0]);
+	if (alert == 0 && chain->count > 0)
+		alert = judge_name(&chain->link[0].x509, handshake->also, &why);
+	handshake->also_met = alert == 0 && chain->count > 0;
 	if (handshake->context->resumes)
 		session_peer_note(&handshake->peer, evidence.sent, evidence.count);
 	return alert == 0 ? 1 : reject(handshake, alert);

@@ -130,6 +130,7 @@ def test_json_and_csv_have_the_same_rows(seamtls, policy):
         (("action = tls", "action = tls\nverify = none"), ':9: warning: the rule "redis" has verify = none: the peer is not verified'),
         (("action = tls", "action = tls\nverify = chain"), "has verify = chain: any host"),
         (("local_port = 8443", "accept = both"), 'the rule "web" has accept = both: clients may go on without TLS'),
+        (("local_port = 8443", "local_port = 8443\nstart = program"), "has start = program: it is in the clear until the program itself"),
         (("local_port = 8443", "local_port = 8443\nkeylog = keys.log"), "/keys.log: whoever can read this file can read the connections"),
         (("[rule \"redis\"]", "[rule \"all\"]\naction = deny\n[rule \"redis\"]"), 'the rule "web" is never reached: the rule "all" at'),
     ],
