@@ -8,6 +8,7 @@
 #include "conn/internal.h"
 
 #include "audit/writer.h"
+#include "conn/permissive.h"
 #include "conn/starttls.h"
 #include "guard.h"
 #include "libc.h"
@@ -208,6 +209,8 @@ static bool ends_with_handshake(const struct conn *conn)
 	/* Before an upgrade the client has heard all that the program has said. */
 	if (conn_upgrades(conn))
 		return false;
+	if (permissive_is_undecided(conn))
+		return false;
 	/* The client in the same process has been told that it is connected. */
 	return (conn->role == TLS_SERVER || conn->self_connected) && atomic_load(&ending) == 0 &&
 	       atomic_load(&lingering_count) < LINGERING_MOST;
@@ -231,7 +234,10 @@ static void finish(struct conn *conn, int fd)
 			finish_open(conn, fd);
 		} else if (conn_state(conn) == CONN_ESTABLISHING) {
 			report_fail(conn, NULL, ECONNABORTED,
-				"the program closed the connection during the handshake");
+				permissive_is_undecided(conn)
+					? "the program closed the connection before the client had "
+					  "said whether it speaks TLS"
+					: "the program closed the connection during the handshake");
 		}
 		break;
 	default:

@@ -262,9 +262,7 @@ static int end_tls(struct conn *conn, int fd)
 		report_close(
 			conn, "the program has ended TLS; the connection goes on in the clear");
 		clear_share(share);
-		if (share->kernel_low_water != atomic_load(&share->low_water))
-			sys_setsockopt_int(
-				fd, SOL_SOCKET, SO_RCVLOWAT, atomic_load(&share->low_water));
+		conn_give_back_low_water(conn, fd);
 		conn_set_real_close_on_exec(conn, false);
 		conn_set_state(conn, CONN_WAITING);
 		interest_opened(conn);

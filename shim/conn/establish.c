@@ -7,6 +7,7 @@
 #include "conn/internal.h"
 
 #include "conn/found.h"
+#include "conn/permissive.h"
 #include "conn/starttls.h"
 #include "tls/suite.h"
 
@@ -44,7 +45,8 @@ int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *ru
 	conn->rule = rule;
 	conn->share = share;
 	conn_upgrade_init(conn);
-	if (state == CONN_ESTABLISHING)
+	/* With `accept = both` it begins when the client does. */
+	if (state == CONN_ESTABLISHING && rule->tls.accept == POLICY_ACCEPT_TLS)
 		conn->deadline_us =
 			conn->started_us + (uint64_t)rule->tls.handshake_timeout_s * 1000000;
 	conn_set_state(conn, state);
@@ -132,6 +134,18 @@ void conn_set_real_close_on_exec(struct conn *conn, bool ours)
 			sys_fcntl(fd, F_SETFD, ours ? FD_CLOEXEC : 0);
 }
 
+/* Only `accept = both` comes here with early data: its policy lets it go in the clear. */
+static bool send_in_the_clear(struct conn *conn, int fd)
+{
+	size_t len = conn->early_len;
+
+	if (len > 0 && sys_send(fd, conn->early, len, MSG_DONTWAIT) != (ssize_t)len)
+		return false;
+	if (conn->early_closed)
+		sys_shutdown(fd, SHUT_WR);
+	return true;
+}
+
 void conn_let_go(struct conn *conn, const char *why)
 {
 	struct policy_decision decision = { .action = POLICY_PASS,
@@ -148,11 +162,14 @@ void conn_let_go(struct conn *conn, const char *why)
 			"policy requires an audit, and the event could not be written");
 		return;
 	}
+	if (!send_in_the_clear(conn, fd)) {
+		conn_fail(conn, ENOBUFS, NULL,
+			"there was no room for what the program had said before the client");
+		return;
+	}
 	keep_found(conn, NULL, why);
 	conn_set_real_close_on_exec(conn, false);
-	/* Only `accept = both` comes here with early data: its policy lets it go in the clear. */
-	if (conn->early_len > 0)
-		sys_send(fd, conn->early, conn->early_len, 0);
+	conn_give_back_low_water(conn, fd);
 	conn_set_state(conn, CONN_PASSED);
 	end_of_way(conn);
 	driver_remove(conn);
@@ -302,30 +319,6 @@ static int wait_for_owner(struct conn *conn)
 	return -ETIMEDOUT;
 }
 
-/* `accept = both`: 1: the client speaks TLS; 0: it does not; -EAGAIN: it has said nothing yet. */
-static int client_speaks_tls(int fd)
-{
-	uint8_t head[2];
-	ssize_t n = sys_recv(fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
-
-	if (n < 0)
-		return n == -EAGAIN ? -EAGAIN : 1; /* the handshake reports what is wrong */
-	return n == 0 || (head[0] == RECORD_HANDSHAKE && (n < 2 || head[1] == 3));
-}
-
-/* 0: go on; -EAGAIN: wait; 1: the connection is the program's own. */
-static int look_at_client(struct conn *conn, int fd)
-{
-	int tls = client_speaks_tls(fd);
-
-	if (tls == 0 || (tls == -EAGAIN && sys_monotonic_us() >= conn->deadline_us)) {
-		conn_let_go(
-			conn, "the client does not speak TLS, and the rule says 'accept = both'");
-		return 1;
-	}
-	return tls == -EAGAIN ? -EAGAIN : 0;
-}
-
 static int begin_handshake(struct conn *conn, int fd)
 {
 	const struct tls_transport transport = { transport_recv, transport_send, conn };
@@ -409,14 +402,13 @@ static int establishing_step(struct conn *conn, int fd)
 {
 	int r;
 
-	if (!own_handshake(conn))
-		return wait_for_owner(conn);
-	if (conn->handshake == NULL && conn->role == TLS_SERVER &&
-		conn->rule->tls.accept == POLICY_ACCEPT_BOTH) {
-		r = look_at_client(conn, fd);
+	if (permissive_is_undecided(conn) && !conn_is_foreign(conn)) {
+		r = permissive_look(conn, fd);
 		if (r != 0)
 			return r > 0 ? 0 : r;
 	}
+	if (!own_handshake(conn))
+		return wait_for_owner(conn);
 	conn->steps_seen = atomic_fetch_add(&conn->share->steps, 1) + 1;
 	r = conn_upgrades(conn) ? conn_upgrade(conn, fd) : 0;
 	if (r == 0 && conn->handshake == NULL)

@@ -339,6 +339,8 @@ void conn_take_over_options(struct conn *conn, int fd);
 /* After what the program has not read yet has changed; the receive lock is not needed, for the
  * worst is a poll that returns early. */
 void conn_sync_low_water(struct conn *conn, int fd, bool waiting);
+/* The connection is TCP's: so is its SO_RCVLOWAT, as the program has set it. */
+void conn_give_back_low_water(struct conn *conn, int fd);
 
 /* --- close.c */
 void conn_recycle(struct conn *conn);

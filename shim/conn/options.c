@@ -157,6 +157,16 @@ void conn_sync_low_water(struct conn *conn, int fd, bool waiting)
 	sys_setsockopt_int(fd, SOL_SOCKET, SO_RCVLOWAT, (int)want);
 }
 
+void conn_give_back_low_water(struct conn *conn, int fd)
+{
+	struct share *share = conn->share;
+	int low_water = atomic_load(&share->low_water);
+
+	if (share->kernel_low_water > 0 && share->kernel_low_water != low_water)
+		sys_setsockopt_int(fd, SOL_SOCKET, SO_RCVLOWAT, low_water);
+	share->kernel_low_water = 0;
+}
+
 static int set_low_water(struct conn *conn, int fd, const void *value, socklen_t len)
 {
 	int low_water;

@@ -361,7 +361,7 @@ int conn_readable_bytes(struct conn *conn, int fd)
 
 	if (conn_state(conn) != CONN_OPEN) {
 		conn_establish(conn, fd);
-		return 0;
+		return conn_is_clear(conn) ? sys_queued(fd) : 0;
 	}
 	conn_settle(conn, fd);
 	if (conn_state(conn) != CONN_OPEN || lock_for_receive(conn) < 0)

@@ -6,6 +6,7 @@
 #include "conn/internal.h"
 
 #include "conn/outlet.h"
+#include "conn/permissive.h"
 #include "guard.h"
 
 #include <errno.h>
@@ -104,6 +105,8 @@ static ssize_t get_ready(
 		start_with(conn, iov, count);
 	keep = conn->early_allowed || conn->self_connected || conn->role == TLS_SERVER;
 	r = conn_establish(conn, fd);
+	if (r == -EAGAIN)
+		permissive_program_speaks(conn);
 	if (r == -EAGAIN && keep &&
 		(conn->self_connected || conn_is_greeted(conn) ||
 			atomic_load(&conn->share->nonblock) || (flags & MSG_DONTWAIT) != 0)) {
