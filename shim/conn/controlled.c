@@ -386,6 +386,9 @@ static int set_by_name(struct conn **held, int fd, int name, const void *value, 
 
 	if (len > INT32_MAX)
 		return -EINVAL;
+	/* A vfork child has its parent's memory, and is there to execute something. */
+	if (host_is_visitor())
+		return -EPERM;
 	switch (name) {
 	case SEAMTLS_START:
 		return start_tls(held, fd, value, len);

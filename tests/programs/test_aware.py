@@ -514,6 +514,80 @@ def test_hello_that_is_there_already(seam):
     program.audit.wait("open")
 
 
+def hello_from(rest):
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(9)
+            self.request.sendall(b"STARTTLS\n")
+            self.request.recv(65536)
+            self.request.sendall(rest)
+            if len(rest) % 2:
+                self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    return Handler
+
+
+@pytest.mark.parametrize("rest, want", [
+    (b"", "ECONNRESET"),                                # it leaves
+    (b"\x16\x03\x03\x00\x7a\x02", "ECONNRESET"),       # half a record
+    (b"\x16\x03\x03\x00\x7a", "ECONNRESET"),           # a reset in the middle
+    (b"500 we do not do that after all\r\n", "EPROTO"),
+    (b"\x15\x03\x03\x00\x02\x02\x28", "EPROTO"),       # an alert
+    (b"\x16\x03\x03\xff\xff" + b"x" * 1000, "EPROTO"), # a record that is too long
+], ids=["end", "half", "reset", "words", "alert", "long"])
+def test_peer_that_does_something_else(seam, rest, want):
+    peer = start_plain_server(seam, hello_from(rest))
+    program, said = run(seam, peer.port, controlled(seam, peer.port), BEGIN + """
+print(put(sock, START), state(sock), outcome(lambda: sock.send(b"secret")))
+""")
+    assert said[1] == f"{want} failed EPIPE"
+    assert len(program.audit.find("fail")) == 1
+
+
+def test_threads_start_it_once(seam):
+    peer = start_lines(seam)
+    _, said = run(seam, peer.port, controlled(seam, peer.port), """
+import threading
+for _ in range(10):
+    sock = dial(port)
+    sock.sendall(b"STARTTLS\\n")
+    read_line(sock)
+    got = []
+    def work():
+        got.append(put(sock, START))
+        got.append(state(sock) in ("establishing", "open"))
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sock.sendall(b"sealed\\n")
+    print(got.count("ok"), set(got) <= {"ok", "EALREADY", "EISCONN", True}, state(sock), read_line(sock))
+    sock.close()
+""")
+    assert said == ["1 True open b'sealed\\n'"] * 10
+
+
+def test_connection_started_without_blocking_from_the_beginning(seam):
+    peer = start_lines(seam)
+    _, said = run(seam, peer.port, controlled(seam, peer.port), """
+socket.getaddrinfo("localhost", port)
+sock = socket.socket()
+sock.setblocking(False)
+print(name_of(sock.connect_ex(("127.0.0.1", port))))
+select.select([], [sock], [], 20)
+print(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), state(sock), sock.send(b"STARTTLS\\n"))
+select.select([sock], [], [], 20)
+print(read_line(sock))
+r = put(sock, START)
+while r == "EINPROGRESS":
+    select.select([], [sock], [], 20)
+    r = put(sock, START)
+print(r in ("ok", "EISCONN"), state(sock))
+""")
+    assert said == ["EINPROGRESS", "0 waiting 9", "b'STARTTLS\\n'", "True open"]
+
+
 @pytest.mark.parametrize("end", ["close", "exit", "reset"])
 def test_program_that_never_starts(seam, end):
     peer = start_lines(seam)
@@ -639,6 +713,23 @@ print(put(sock, REKEY), sock.recv(10))
     can = "ok" if version == "1.3" else "EPROTONOSUPPORT"
     assert said == ["EINVAL EINVAL EFAULT", *[can] * 4, f"{can} EACCES EACCES",
                     f"{'EPIPE' if version == '1.3' else can} b''"]
+
+
+def test_new_keys_as_openssl_sees_them(seam):
+    cert = seam.pki.good
+    server = seam.serve(lambda port: ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", cert.cert, "-key", cert.key,
+                                      "-rev", "-msg"])
+    _, said = run(seam, server.port, seam.policy(seam.outbound(server.port)), """
+sock = dial(port)
+for which in (0, 1):
+    print(put(sock, REKEY, struct.pack("i", which)))
+    sock.sendall(b"drow\\n")
+    print(read_line(sock))
+sock.close()
+""")
+    assert said == ["ok", "b'word\\n'"] * 2
+    updates = [line for line in server.stdout.decode(errors="replace").splitlines() if "KeyUpdate" in line]
+    assert [line[:3] for line in updates] == ["<<<", "<<<", ">>>"]
 
 
 def test_no_context(seam):
