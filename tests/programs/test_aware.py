@@ -48,8 +48,21 @@ class Line:
         self.sock = self.sock.unwrap()
 
 
+class Gate:
+    """Lets one handshake through each time that it is opened."""
+
+    def __init__(self):
+        self.permits = threading.Semaphore(0)
+
+    def open(self):
+        self.permits.release()
+
+    def wait(self):
+        return self.permits.acquire(timeout=60)
+
+
 def handler(context, gate=None):
-    """The server's side of the protocol, by OpenSSL. The first handshake waits until the gate is opened."""
+    """The server's side of the protocol, by OpenSSL. Each handshake waits until the gate is opened."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self):
@@ -57,7 +70,7 @@ def handler(context, gate=None):
             while text := line.read():
                 line.write(text)
                 if text == "STARTTLS":
-                    assert gate is None or gate.wait(60)
+                    assert gate is None or gate.wait()
                     line.start(context, server_side=True)
                 elif text == "STOPTLS":
                     line.stop()
@@ -72,11 +85,12 @@ def start_lines(seam, cert=None, version=None, gate=None):
     return start_plain_server(seam, handler(server_context(cert or seam.pki.good, version), gate))
 
 
-def run_gated(seam, peer, policy, text, gate, args=()):
-    """The gate is opened when the program has printed two lines."""
+def run_gated(seam, peer, policy, text, gate, args=(), handshakes=1):
+    """The gate is opened whenever the program has printed EINPROGRESS."""
     program = seam.start([*script(text), str(peer.port), *args], policy)
-    program.until(lambda: program.stdout.count(b"\n") >= 2, "it began")
-    gate.set()
+    for count in range(1, handshakes + 1):
+        program.until(lambda: program.stdout.count(b"EINPROGRESS") >= count, "it began")
+        gate.open()
     assert program.wait(60) == 0, program.story()
     return program.stdout.decode().splitlines()
 
@@ -387,7 +401,7 @@ print(put(sock, START, packed(name=b"localhost")), aware.ask(sock, SERVER_NAME))
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 @pytest.mark.parametrize("wait", ["poll", "select", "epoll", "edge", "registered before"])
 def test_without_blocking(seam, wait, version):
-    gate = threading.Event()
+    gate = Gate()
     peer = start_lines(seam, version=version, gate=gate)
     said = run_gated(seam, peer, controlled(seam, peer.port), """
 sock = dial(port)
@@ -427,8 +441,31 @@ print(read_line(sock), len(epoll.poll(0)) if how == "registered before" else 1)
     assert said[2:] == ["True", "0 open", "b'sealed\\n'", "ok waiting", "b'clear\\n' 1"]
 
 
+def test_entries_of_epoll_are_known_the_second_time(seam):
+    """Of a handshake the program sees nothing, whenever it has registered the descriptor."""
+    gate = Gate()
+    peer = start_lines(seam, gate=gate)
+    said = run_gated(seam, peer, controlled(seam, peer.port), """
+sock = dial(port)
+epoll = select.epoll()
+epoll.register(sock, select.EPOLLIN | select.EPOLLOUT)
+for _ in range(3):
+    sock.setblocking(True)
+    sock.sendall(b"STARTTLS\\n")
+    read_line(sock)
+    sock.setblocking(False)
+    print(put(sock, START), len(epoll.poll(0)), flush=True)
+    print([event for _, event in epoll.poll(20)] == [select.EPOLLOUT], state(sock))
+    sock.setblocking(True)
+    sock.sendall(b"STOPTLS\\n")
+    read_line(sock)
+    print(put(sock, STOP), [event for _, event in epoll.poll(20)] == [select.EPOLLOUT])
+""", gate, handshakes=3)
+    assert said == ["EINPROGRESS 0", "True open", "ok True"] * 3
+
+
 def test_failure_without_blocking(seam):
-    gate = threading.Event()
+    gate = Gate()
     peer = start_lines(seam, seam.pki.wrong_name, gate=gate)
     said = run_gated(seam, peer, controlled(seam, peer.port), BEGIN + """
 sock.setblocking(False)
