@@ -12,7 +12,7 @@ import nginx
 from capture import Capture
 from peers import client_context, connect, http_get, read_exactly
 from seam import need
-from servers import start_redis
+from servers import INETD, start_redis
 
 pytestmark = pytest.mark.tls_only
 
@@ -303,6 +303,19 @@ while True:
     with clear(server.port) as sock:
         assert sock.recv(1) == b""
     assert "before the client had said" in server.audit.wait("fail")[0]["reason"]
+
+
+def test_handed_on_before_it_is_known(seam, version):
+    """As inetd does: the next program has an end of a relay, which decides as any other would."""
+    server = seam.serve(lambda port: [sys.executable, "-c", INETD, str(port), "cat"],
+                        lambda port: seam.policy(seam.inbound(port, accept="both", version=version)))
+    for _ in range(2):
+        with clear(server.port) as sock:
+            assert not select.select([sock], [], [], 0.05)[0]
+            assert echoes(sock, b"in the clear")
+        with connect(seam, server.port, version) as sock:
+            assert echoes(sock, b"sealed" * 10000)
+    assert len(server.audit.wait("open", 2)) == len(server.audit.wait("pass", 2)) == 2
 
 
 def test_nginx(seam, version):
