@@ -5,6 +5,7 @@
  */
 #include "conn/internal.h"
 #include "conn/memory.h"
+#include "conn/permissive.h"
 
 #include "libc.h"
 
@@ -291,5 +292,7 @@ int conn_epoll_ctl(struct conn *conn, int epfd, int op, int fd, struct epoll_eve
 		(state == CONN_OPEN && !conn_settles(conn) && !conn_may_ask(conn) &&
 			!interest_any(conn) && !conn_is_controlled(conn)))
 		return 1;
+	if (op != EPOLL_CTL_DEL && event != NULL)
+		permissive_program_waits(conn, event->events);
 	return interest_ctl(conn, epfd, op, fd, event);
 }

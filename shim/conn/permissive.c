@@ -54,6 +54,12 @@ void permissive_program_speaks(struct conn *conn)
 		limit_time(conn);
 }
 
+void permissive_program_waits(struct conn *conn, uint32_t events)
+{
+	if ((events & (EPOLLIN | EPOLLOUT)) == EPOLLOUT)
+		permissive_program_speaks(conn);
+}
+
 /* "Readable" is to mean more than `len` bytes. */
 static void wait_for_more(struct conn *conn, int fd, size_t len)
 {

@@ -30,5 +30,7 @@ bool permissive_is_undecided(const struct conn *conn);
 int permissive_look(struct conn *conn, int fd);
 /* The program has spoken first. From now on the client's time is limited. */
 void permissive_program_speaks(struct conn *conn);
+/* ... or waits for these events, and so to speak first if it is for nothing else. */
+void permissive_program_waits(struct conn *conn, uint32_t events);
 
 #endif

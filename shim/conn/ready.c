@@ -5,6 +5,7 @@
  * of such a connection nothing, until it is open or has failed.
  */
 #include "conn/batch.h"
+#include "conn/permissive.h"
 
 #include "guard.h"
 #include "libc.h"
@@ -34,6 +35,8 @@ static bool fill_program(struct batch *batch, const struct pollfd *fds, nfds_t c
 
 		if (conn != NULL)
 			driver_start_if_deferred(conn, events);
+		if (conn != NULL)
+			permissive_program_waits(conn, (uint32_t)(uint16_t)events);
 		if (conn != NULL && (events & POLLIN) != 0 && conn_has_answer(conn))
 			batch->deadline_us = 0; /* it is there already */
 		if (conn != NULL && conn_waits_for_greeting(conn))

@@ -380,6 +380,8 @@ ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t l
 	if (n == -EAGAIN && conn_waits_for_greeting(conn))
 		n = 0; /* which this is */
 	if (n == -EAGAIN)
+		permissive_program_speaks(conn);
+	if (n == -EAGAIN)
 		n = conn_establish_wait(&conn, fd, 0, SO_SNDTIMEO);
 	if (n == 0)
 		n = send_file(&conn, fd, in, at, len);
