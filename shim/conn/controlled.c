@@ -232,7 +232,7 @@ static void clear_share(struct share *share)
 {
 	record_key_clear(&share->receive_key);
 	record_key_clear(&share->send_key);
-	share->eof = share->send_closed = false;
+	share->eof = share->send_closed = share->tls_ending = false;
 	share->alert_sent = share->alert_received = -1;
 	share->version = share->cipher = share->group = 0;
 	share->resumed = share->tickets_due = false;
@@ -249,28 +249,55 @@ static void clear_share(struct share *share)
 	atomic_store(&share->owner, 0);
 }
 
-/* close_notify has come and gone: what is sent and received from now on is TCP's. */
-static int end_tls(struct conn *conn, int fd)
+static int lock_both(struct conn *conn)
 {
 	struct share *share = conn->share;
 	int r = share_lock(&share->receive_lock);
 
-	if (r < 0)
-		return r == -EOWNERDEAD ? (share_unlock(&share->receive_lock), -ECONNRESET) : r;
-	r = outlet_lock(conn);
-	if (r == 0 && conn_state(conn) == CONN_OPEN) {
-		report_close(
-			conn, "the program has ended TLS; the connection goes on in the clear");
-		clear_share(share);
-		conn_give_back_low_water(conn, fd);
-		conn_set_real_close_on_exec(conn, false);
-		conn_set_state(conn, CONN_WAITING);
-		interest_opened(conn);
+	if (r == -EOWNERDEAD) {
+		share_unlock(&share->receive_lock);
+		return -ECONNRESET;
 	}
-	if (r == 0)
-		share_unlock(&share->send_lock);
-	share_unlock(&share->receive_lock);
+	if (r < 0)
+		return r;
+	r = outlet_lock(conn);
+	if (r < 0)
+		share_unlock(&share->receive_lock);
 	return r;
+}
+
+static void unlock_both(struct share *share)
+{
+	share_unlock(&share->send_lock);
+	share_unlock(&share->receive_lock);
+}
+
+/* close_notify has come and gone: what is sent and received from now on is TCP's. The audit is told
+ * with nothing locked, by the first that comes here. */
+static int end_tls(struct conn *conn, int fd)
+{
+	struct share *share = conn->share;
+	bool first;
+	int r = lock_both(conn);
+
+	if (r < 0)
+		return r;
+	first = conn_state(conn) == CONN_OPEN && !share->tls_ending;
+	share->tls_ending |= first;
+	unlock_both(share);
+	if (!first)
+		return -EALREADY;
+	report_close(conn, "the program has ended TLS; the connection goes on in the clear");
+	r = lock_both(conn);
+	if (r < 0)
+		return r;
+	clear_share(share);
+	conn_give_back_low_water(conn, fd);
+	conn_set_real_close_on_exec(conn, false);
+	conn_set_state(conn, CONN_WAITING);
+	interest_opened(conn);
+	unlock_both(share);
+	return 0;
 }
 
 /* 0: done; -EAGAIN: waits for *events; -EPROTO: there is something to read, or to send, before. */

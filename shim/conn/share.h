@@ -59,6 +59,7 @@ struct share {
 	uint16_t version, cipher, group;
 	bool resumed;
 	uint32_t tls_ended; /* how often the program has ended TLS */
+	bool tls_ending;    /* ... which it does now. With both locks */
 	uint64_t handshake_us;
 	_Atomic uint64_t bytes_in, bytes_out;
 	_Atomic int send_error;       /* errno for the next call that sends; 0: none */

@@ -690,6 +690,33 @@ in_child(lambda: print("child", line(b"sealed"), aware.ask(sock, VERIFY)))
                         "parent waiting b'clear\\n' b'STARTTLS\\n' ok ok", "child b'sealed\\n' ok"]
 
 
+def test_fork_in_the_middle_of_the_handshake(seam):
+    """The child goes on with it when the parent has closed, and the parent's close says nothing."""
+    gate = Gate()
+    peer = start_lines(seam, gate=gate)
+    said = run_gated(seam, peer, controlled(seam, peer.port), """
+sock = dial(port)
+sock.sendall(b"STARTTLS\\n")
+read_line(sock)
+sock.setblocking(False)
+r = put(sock, START)
+ready, done = os.pipe(), os.pipe()
+pid = os.fork()
+if pid == 0:
+    os.read(ready[0], 1)
+    print(r, state(sock), flush=True)
+    print(select.select([], [sock], [], 20)[1] == [sock], state(sock), aware.ask(sock, VERIFY))
+    sock.setblocking(True)
+    sock.sendall(b"sealed\\n")
+    print(read_line(sock), flush=True)
+    os._exit(0)
+sock.close()
+os.write(ready[1], b"x")
+os.waitpid(pid, 0)
+""", gate)
+    assert said == ["EINPROGRESS establishing", "True open ok", "b'sealed\\n'"]
+
+
 class Talkative(socketserver.BaseRequestHandler):
     """After the handshake: data, close_notify and words in the clear in one go."""
     context = None
