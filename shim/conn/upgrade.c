@@ -63,8 +63,8 @@ static int wait_for(struct conn *conn, short events)
 	if (sys_monotonic_us() < conn->deadline_us)
 		return -EAGAIN;
 	snprintf(reason, sizeof(reason),
-		"the peer said nothing for handshake_timeout = %u s before the upgrade to TLS "
-		"(starttls)",
+		"the peer did not go on with the upgrade to TLS (starttls) within "
+		"handshake_timeout = %u s",
 		conn->rule->tls.handshake_timeout_s);
 	return fail(conn, ETIMEDOUT, reason);
 }
