@@ -78,6 +78,17 @@ def test_exim_with_tls(seam):
     check_delivered(exim, server, sink)
 
 
+def test_curl_sends(seam):
+    need("curl")
+    exim, sink = queue(seam, True)
+    server = exim.start(covered=False)
+    client = seam.run(["curl", "-sSf", "--mail-from", "a@localhost", "--mail-rcpt", "b@localhost", "-T", "-",
+                       f"smtp://localhost:{server.port}"], seam.policy(seam.outbound(server.port, starttls="smtp")),
+                      stdin=MESSAGE)
+    check_opened(client, direction="outbound")
+    check_delivered(exim, server, sink)
+
+
 def test_exim_to_exim(seam):
     """Both covered, each with the upgrade."""
     last, sink = queue(seam, False)
@@ -118,6 +129,10 @@ def test_dovecot_with_tls(seam, protocol):
     client = seam.run([PYTHON, "-c", READERS[protocol], server.port],
                       seam.policy(seam.outbound(server.port, starttls=protocol)))
     assert b"0" in client.stdout, client.story()
+    check_opened(client, direction="outbound")
+    need("curl")
+    client = seam.run(["curl", "-sSf", "-u", "user:secret", f"{protocol}://localhost:{server.port}"],
+                      seam.policy(seam.outbound(server.port, starttls=protocol)))
     check_opened(client, direction="outbound")
 
 
