@@ -10,6 +10,7 @@
 #include "tls/context_private.h"
 #include "tls/fitness.h"
 #include "tls/name.h"
+#include "tls/signature.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,29 @@ int judge_name(const struct x509 *x509, const char *name, const struct why *why)
 		why, ALERT_BAD_CERTIFICATE, "certificate is for '%s', not for '%s'", names, name);
 }
 
+/* Each is issued by the next, going by the names; so either a signature is wrong, or there is no CA
+ * of that name. */
+static int say_no_way(
+	const struct chain *chain, const struct anchors *anchors, const struct why *why)
+{
+	const struct x509 *top = &chain->link[chain->count - 1].x509;
+	size_t wrong = 0;
+	char *issuer;
+
+	while (wrong + 1 < chain->count &&
+		signature_is_by(&chain->link[wrong].x509.proof, chain->link[wrong + 1].x509.spki))
+		wrong++;
+	if (wrong + 1 == chain->count && anchors_next(anchors, NULL, top->issuer) == NULL) {
+		judge_say_no_issuer(chain, why);
+		return ALERT_UNKNOWN_CA;
+	}
+	issuer = x509_name_text(chain->link[wrong].x509.issuer);
+	why_say(why, 0, "%s is not signed by '%s', as it says: the signature is wrong",
+		wrong == 0 ? "certificate" : "a CA certificate", issuer != NULL ? issuer : "");
+	free(issuer);
+	return ALERT_BAD_CERTIFICATE;
+}
+
 /* wolfSSL's chain ends where it has learned to trust, ours where the policy says. */
 static int check_chain(const struct tls_context *context, const struct evidence *evidence,
 	struct chain *chain, bool *unknown, const struct why *why)
@@ -97,8 +121,7 @@ static int check_chain(const struct tls_context *context, const struct evidence 
 	alert = fitness_check_strength(chain, why);
 	if (alert != 0)
 		return alert;
-	judge_say_no_issuer(chain, why);
-	return ALERT_UNKNOWN_CA;
+	return say_no_way(chain, &context->anchors, why);
 }
 
 static int check_pins(

@@ -102,3 +102,12 @@ openssl x509 -req -in stale.csr -CA ca.crt -CAkey ca.key -days 30 -extfile stale
 mv keep.key below-pss-ca.key
 cat below-pss-ca.crt stale.crt pss-ca.crt > two-issuers.pem
 cp below-pss-ca.key two-issuers.key
+# A certificate that names a CA, and is signed by another of that name.
+sign forged pss-ca "$server"
+openssl x509 -req -in forged.csr -CA stale.crt -CAkey stale-ca.key -days 30 -extfile forged.ext -out forged.crt
+cat forged.crt pss-ca.crt > forged.pem
+# The same right below a trusted CA.
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out fake-ca.key
+openssl req -x509 -new -key fake-ca.key -subj "/O=seamtls, test/CN=ca" -days 30 -config ca.conf -extensions root -out fake-ca.crt
+sign forged-below-ca ca "$server"
+openssl x509 -req -in forged-below-ca.csr -CA fake-ca.crt -CAkey fake-ca.key -days 30 -extfile forged-below-ca.ext -out forged-below-ca.pem

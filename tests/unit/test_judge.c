@@ -39,6 +39,13 @@ static const struct {
 	{ "nc-dns-permitted", 0, "ok", NULL, NULL },
 	{ "nc-email", 0, "ok", NULL, NULL },
 	{ "nc-uri", 0, "ok", NULL, NULL },
+	{ "forged", 42,
+		"certificate is not signed by 'CN=pss-ca.test,O=seamtls', as it says: the "
+		"signature is "
+		"wrong",
+		NULL, NULL },
+	{ "forged-below-ca", 42,
+		"certificate is not signed by 'CN=ca,O=seamtls\\, test', as it says", NULL, NULL },
 	{ "sha1", 42, "certificate is signed with SHA-1", NULL, NULL },
 	{ "sha1-rsa", 42, "certificate is signed with SHA-1", NULL, NULL },
 	{ "md5", 42, "certificate is signed with MD5", NULL, NULL },
@@ -104,6 +111,11 @@ START_TEST(certificates_are_judged)
 			judge_case[_i].cert, alert, why);
 		ck_assert_msg(strstr(why, judge_case[_i].why) != NULL, "%s: '%s'",
 			judge_case[_i].cert, why);
+	}
+	/* Of two that fit by name, the one that has signed. */
+	if (strcmp(judge_case[_i].cert, "two-issuers") == 0) {
+		ck_assert_uint_eq(chain->count, 2);
+		ck_assert_uint_eq(chain->link[1].sent, 2);
 	}
 	cert_chain_clear(&sent);
 	free(chain);
