@@ -112,6 +112,7 @@ class Pki:
         self.name_only = main.issue("name-only", "localhost", "DNS:localhost")
         self.wrong_name = main.issue("wrong-name", "elsewhere.example", "DNS:elsewhere.example")
         self.expired = main.issue("expired", "localhost", GOOD_NAMES, dates=PAST)
+        self.critical = main.issue("critical", "localhost", GOOD_NAMES, more="1.2.3.4=critical,ASN1:NULL")
         self.other = other.issue("other", "localhost", GOOD_NAMES)
         self.client = main.issue("client", "client one", "DNS:client.example", usage="clientAuth")
         self.other_client = other.issue("other-client", "client two", "DNS:client.example",

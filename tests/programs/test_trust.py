@@ -22,6 +22,7 @@ BAD = [
     ("self_signed", "localhost", "self|issuer|trust|signer|CA|authority"),
     ("other", "localhost", "issuer|trust|signer|CA|authority|unknown"),
     ("name_only", "127.0.0.1", "certificate is for|name|match"),
+    ("critical", "localhost", "critical extension that is not supported"),
 ]
 
 
