@@ -159,11 +159,11 @@ bool chain_issuer(const struct chain *chain, size_t link, struct issuer *out)
 	return true;
 }
 
-static bool is_pinned(const struct chain_link *link, const uint8_t (*pins)[32], size_t pin_count)
+static bool is_pinned(struct x509_bytes spki, const uint8_t (*pins)[32], size_t pin_count)
 {
 	uint8_t digest[WC_SHA256_DIGEST_SIZE];
 
-	if (wc_Sha256Hash(link->x509.spki.data, (word32)link->x509.spki.len, digest) != 0)
+	if (wc_Sha256Hash(spki.data, (word32)spki.len, digest) != 0)
 		return false;
 	for (size_t i = 0; i < pin_count; i++)
 		if (memcmp(digest, pins[i], sizeof digest) == 0)
@@ -176,12 +176,13 @@ bool chain_pinned(const struct chain *chain, const uint8_t (*pins)[32], size_t p
 	for (size_t i = 0; i < chain->count; i++) {
 		const struct x509 *above = &chain->link[i + 1 < chain->count ? i + 1 : i].x509;
 
-		if (is_pinned(&chain->link[i], pins, pin_count))
+		if (is_pinned(chain->link[i].x509.spki, pins, pin_count))
 			return true;
 		if (i + 1 < chain->count &&
 			(!above->is_ca ||
 				!signature_is_by(&chain->link[i].x509.proof, above->spki)))
 			return false;
 	}
-	return false;
+	/* That the anchor has signed the last is known. */
+	return chain->anchor != NULL && is_pinned(chain->anchor->issuer.spki, pins, pin_count);
 }

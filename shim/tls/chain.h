@@ -37,9 +37,10 @@ int chain_find(struct chain *chain, const struct x509_bytes *sent, size_t count,
 bool chain_issuer(const struct chain *chain, size_t link, struct issuer *out);
 
 /*
- * Whether a key on the way up is pinned: SHA-256 of its SubjectPublicKeyInfo is one of `pins`. A
- * certificate that was merely sent along proves nothing, so every signature from the pinned one
- * down to the peer's own is checked, and that each is a CA's.
+ * Whether a key on the way up, the anchor's included, is pinned: SHA-256 of its
+ * SubjectPublicKeyInfo is one of `pins`. A certificate that was merely sent along proves nothing,
+ * so every signature from the pinned one down to the peer's own is checked, and that each is a
+ * CA's.
  */
 bool chain_pinned(const struct chain *chain, const uint8_t (*pins)[32], size_t pin_count);
 

@@ -326,6 +326,8 @@ static const struct {
 	{ "server", NULL, NULL, "server.pin", POLICY_VERIFY_CHAIN, "chain", "" },
 	{ "below", "server.test", NULL, "intermediate.pin", POLICY_VERIFY_FULL, "ok",
 		"server.test" },
+	{ "below", "server.test", NULL, "ca.pin", POLICY_VERIFY_FULL, "ok", "server.test" },
+	{ "server", NULL, NULL, "ca.pin", POLICY_VERIFY_CHAIN, "chain", "" },
 	{ "below", "server.test", NULL, "below-alone.pin", POLICY_VERIFY_FULL, "ok",
 		"server.test" },
 };
