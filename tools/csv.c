@@ -47,6 +47,12 @@ void csv_field(struct csv *csv, const char *text)
 	putc('"', csv->out);
 }
 
+void csv_number(struct csv *csv, const char *digits)
+{
+	fprintf(csv->out, "%s%s", csv->first ? "" : ",", digits);
+	csv->first = false;
+}
+
 void csv_end(struct csv *csv)
 {
 	fputs("\r\n", csv->out);

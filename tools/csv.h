@@ -16,6 +16,7 @@ struct csv {
 
 void csv_begin(struct csv *csv, FILE *out);        /* a row */
 void csv_field(struct csv *csv, const char *text); /* NULL: empty */
+void csv_number(struct csv *csv, const char *digits);
 void csv_end(struct csv *csv);
 
 #endif

@@ -81,6 +81,12 @@ void json_number(struct json *json, const char *key, uint64_t value)
 	fprintf(json->out, "%" PRIu64, value);
 }
 
+void json_integer(struct json *json, const char *key, int64_t value)
+{
+	put_key(json, key);
+	fprintf(json->out, "%" PRId64, value);
+}
+
 void json_bool(struct json *json, const char *key, bool value)
 {
 	put_key(json, key);

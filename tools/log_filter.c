@@ -118,11 +118,9 @@ static int parse_ago(const char *text, uint64_t now_us, uint64_t *out)
 	return -EINVAL;
 }
 
-int log_filter_since(struct log_filter *filter, const char *text, uint64_t now_us)
+int log_filter_time(const char *text, uint64_t now_us, uint64_t *out)
 {
-	if (parse_ago(text, now_us, &filter->since_us) == 0)
-		return 0;
-	return parse_instant(text, &filter->since_us);
+	return parse_ago(text, now_us, out) == 0 ? 0 : parse_instant(text, out);
 }
 
 /* --- what --- */
@@ -250,6 +248,7 @@ static bool matches_any(const struct log_patterns *patterns, const struct audit_
 bool log_filter_frame(const struct log_filter *filter, const struct audit_frame *frame)
 {
 	return frame->time_us >= filter->since_us &&
+	       (filter->until_us == 0 || frame->time_us < filter->until_us) &&
 	       (filter->types == 0 || (filter->types & 1u << frame->type) != 0);
 }
 

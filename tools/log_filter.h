@@ -14,14 +14,14 @@ struct log_patterns {
 
 /* All zeroes: everything is wanted. */
 struct log_filter {
-	uint64_t since_us;
-	unsigned types; /* bits; 0: all */
+	uint64_t since_us, until_us; /* from the one on, before the other; until_us 0: no end */
+	unsigned types;              /* bits; 0: all */
 	struct log_patterns rules, programs, peers;
 	const char *direction;
 };
 
 /* Each reads the value of an option. 0; -EINVAL: it is none of those allowed; -E2BIG: too many. */
-int log_filter_since(struct log_filter *filter, const char *text, uint64_t now_us);
+int log_filter_time(const char *text, uint64_t now_us, uint64_t *out);
 int log_filter_event(struct log_filter *filter, const char *text);
 int log_filter_direction(struct log_filter *filter, const char *text);
 int log_patterns_add(struct log_patterns *patterns, const char *text);

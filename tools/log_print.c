@@ -6,12 +6,11 @@
 #include "log_print.h"
 #include "csv.h"
 #include "json.h"
+#include "when.h"
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
-#define SECOND_US 1000000
-#define TIME_LEN 64
+#define VALUE_LEN 64
 
 enum kind { TIME, TYPE, CONN, PID, UID, TEXT, NAMES, NUMBER, SECONDS, FLAG, ALERT };
 
@@ -64,7 +63,7 @@ struct value {
 	enum { ABSENT, STRING, INTEGER, BOOLEAN, LIST } form;
 	const char *text;
 	uint64_t number;
-	char own[TIME_LEN];
+	char own[VALUE_LEN];
 };
 
 static void set_text(struct value *value, const char *text)
@@ -77,35 +76,6 @@ static void set_number(struct value *value, uint64_t number)
 {
 	value->form = INTEGER;
 	value->number = number;
-}
-
-/* Without the zone. RFC 3339 knows four digits of a year. RFC 5280, 4.1.2.5: a certificate without
- * end ends then. */
-static void set_time(struct value *value, uint64_t seconds)
-{
-	const uint64_t last = 253402300799;
-	time_t clamped = (time_t)(seconds < last ? seconds : last);
-	struct tm tm;
-
-	gmtime_r(&clamped, &tm);
-	value->own[0] = '\0';
-	strftime(value->own, sizeof value->own, "%Y-%m-%dT%H:%M:%S", &tm);
-	set_text(value, value->own);
-}
-
-static void set_time_us(struct value *value, uint64_t us)
-{
-	size_t len;
-
-	set_time(value, us / SECOND_US);
-	len = strlen(value->own);
-	snprintf(value->own + len, sizeof value->own - len, ".%06uZ", (unsigned)(us % SECOND_US));
-}
-
-static void set_seconds(struct value *value, uint64_t seconds)
-{
-	set_time(value, seconds);
-	strcat(value->own, "Z");
 }
 
 static void set_alert(struct value *value, int description)
@@ -136,7 +106,7 @@ static void field_value(
 
 	out->form = ABSENT;
 	if (field->kind == TIME)
-		set_time_us(out, event->time_us);
+		set_text(out, when_us(out->own, event->time_us));
 	else if (field->kind == TYPE)
 		set_text(out, audit_type_name(event->type));
 	else if (field->kind == CONN)
@@ -152,7 +122,7 @@ static void field_value(
 	else if (field->kind == NUMBER && number != AUDIT_ABSENT)
 		set_number(out, number);
 	else if (field->kind == SECONDS && number != AUDIT_ABSENT)
-		set_seconds(out, number);
+		set_text(out, when_seconds(out->own, number));
 	else if (field->kind == ALERT)
 		set_alert(out, *(const int *)at);
 	else if (field->kind == FLAG && event->resumed >= 0) {
@@ -294,14 +264,11 @@ static const char *result_text(const struct audit_event *event, char *out, size_
 static void print_row(struct log_printer *printer, const struct audit_event *event)
 {
 	const char *program = event->program, *slash;
-	struct value when;
-	char result[1024];
+	char result[1024], when[WHEN_LEN];
 
 	slash = program != NULL ? strrchr(program, '/') : NULL;
-	set_time(&when, event->time_us / SECOND_US);
-	when.own[strcspn(when.own, "T")] = ' ';
 	table_row(&printer->table, (const char *const[]){
-					   when.text,
+					   when_short(when, event->time_us / WHEN_SECOND_US),
 					   audit_type_name(event->type),
 					   event->rule,
 					   slash != NULL ? slash + 1 : program,

@@ -42,13 +42,15 @@ static const struct command commands[] = {
 		cmd_explain },
 	{ "policy", "default", "print the built-in policy", NULL, cmd_policy },
 	{ "log",
-		"[--follow] [--since WHEN] [--event TYPES] [--format FORMAT] [FILTER...] "
+		"[--follow] [--since WHEN] [--until WHEN] [--event TYPES] [--format FORMAT] "
+		"[FILTER...] "
 		"[DIRECTORY|FILE...]",
 		"show the audit log: what was protected, refused, or left alone",
 		"      --format=FORMAT        table, json (one object a line) or csv\n"
 		"  -f, --follow               go on as events come\n"
 		"      --since=WHEN           a time like 2025-01-31T12:00:00Z, or 10m, 2h, 1d "
 		"ago\n"
+		"      --until=WHEN           the same: only what came before\n"
 		"      --event=TYPE[,TYPE]    open, fail, close, pass, deny, observe, policy, "
 		"lost\n"
 		"      --rule=PATTERN         the rule's name\n"
@@ -61,6 +63,14 @@ static const struct command commands[] = {
 		"Without a directory or file: the one that SEAMTLS_AUDIT names, else\n"
 		"/var/log/seamtls for root and $XDG_STATE_HOME/seamtls for others.\n",
 		cmd_log },
+	{ "stat", "[--format FORMAT] [-p POLICY] [--top N] [FILTER...] [DIRECTORY|FILE...]",
+		"what the audit log says in sum: what is protected with what, and what is not",
+		"      --format=FORMAT        table, json (one object a line), csv, or prometheus "
+		"(for the node exporter)\n"
+		"  -p, --policy=POLICY        also say which of its rules were never used\n"
+		"      --top=N                rows of each part of the table (default: 10)\n"
+		"\nThe filters, directories and files are those of 'seamtls log'.\n",
+		cmd_stat },
 	{ "cert", "[-d DIR] [--client] [--rsa] [--days N] [--force] NAME...",
 		"make a local CA, and certificates for trying things",
 		"  -d, --directory=DIR  where: DIR/ca.pem and ca.key, made if missing, and "

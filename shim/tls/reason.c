@@ -71,14 +71,18 @@ static int say_alert(const struct why *why, int description)
 
 static int say_transport(const struct wire *wire, const struct why *why)
 {
+	bool silent = wire->first_len == 0;
+
 	if (wire->eof)
-		return why_say(
-			why, -ECONNRESET, "the peer closed the connection during the handshake");
+		return why_say(why, -ECONNRESET, "the peer closed the connection %s",
+			silent ? "before it sent anything" : "during the handshake");
 	if (wire->error == -EPROTO)
 		return why_say(why, -EPROTO, "the peer sent more than a handshake can be");
 	/* The peer's end of a connection that it closed without reading all of it. */
 	return why_say(why, wire->error == -EPIPE ? -ECONNRESET : wire->error,
-		"the connection failed during the handshake: %s", why_errno(wire->error));
+		"the connection failed %s: %s",
+		silent ? "before the peer sent anything" : "during the handshake",
+		why_errno(wire->error));
 }
 
 static int say_error(const struct why *why, int error)

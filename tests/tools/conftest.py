@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+import audit_files
+
 
 @pytest.fixture(scope="session")
 def build():
@@ -25,3 +27,20 @@ def seamtls(build, tmp_path):
         )
 
     return run
+
+
+@pytest.fixture
+def audit_dir(tmp_path):
+    path = tmp_path / "audit"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def make(build, audit_dir):
+    """Appends events, given as (type, fields), to a file of the directory."""
+
+    def append(name, *events):
+        return audit_files.write(build, audit_dir / (name + ".audit"), *events)
+
+    return append

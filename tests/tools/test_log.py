@@ -18,7 +18,7 @@ import termios
 
 import pytest
 
-T0 = 1763900000  # 2025-11-23T12:13:20Z
+from audit_files import T0, at, rows
 
 FULL = {
     "time_us": T0 * 1_000_000 + 123456, "conn": 0xABC, "pid": 12, "uid": 1000, "program": "/usr/bin/curl",
@@ -39,43 +39,6 @@ FULL_JSON = {
     "plane": "user", "handshake_us": 1234, "bytes_in": 1, "bytes_out": 2, "duration_us": 3, "reason": "none",
     "alert": {"sent": "bad_certificate", "received": "close_notify"}, "lost": 9,
 }
-
-
-def line(event_type, fields):
-    words = [event_type]
-    for key, value in fields.items():
-        for part in value if isinstance(value, list) else [value]:
-            raw = part if isinstance(part, bytes) else str(part).encode()
-            words.append(key + "=" + "".join(f"%{byte:02X}" for byte in raw))
-    return " ".join(words) + "\n"
-
-
-@pytest.fixture
-def audit_dir(tmp_path):
-    path = tmp_path / "audit"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def make(build, audit_dir):
-    """Appends events, given as (type, fields), to a file of the directory."""
-
-    def append(name, *events):
-        path = audit_dir / (name + ".audit")
-        text = "".join(line(event_type, fields) for event_type, fields in events)
-        subprocess.run([f"{build}/tests/tools/make_audit", path], input=text, text=True, check=True)
-        return path
-
-    return append
-
-
-def at(second, **fields):
-    return {"time_us": round((T0 + second) * 1_000_000), "pid": 1, "uid": 0} | fields
-
-
-def rows(result):
-    return [json.loads(row) for row in result.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -285,6 +248,8 @@ FILTER_EVENTS = [
         (["--since=2025-11-23T12:13:21.000001Z"], [3, 4, 5]),
         (["--since=2025-11-23T14:13:23+02:00"], [4, 5]),
         (["--since=2025-11-23 06:43:24-05:30"], [5]),
+        (["--until=2025-11-23T12:13:22Z"], [1, 2]),
+        (["--since=2025-11-23T12:13:21Z", "--until=2025-11-23T12:13:23Z"], [2, 3]),
         (["--since=1h"], []),
         (["--since=999999h"], [1, 2, 3, 4, 5]),
         (["--since=2025-11-23T12:13:22Z", "--peer=10.0.0.1", "--direction=outbound"], [3]),
@@ -307,7 +272,7 @@ def test_since_a_while_ago(make, events):
     "args",
     [
         ["--format=xml"], ["--format="], ["--event=opened"], ["--event="], ["--event=open,"], ["--event=file"],
-        ["--direction=in"], ["--since=yesterday"], ["--since=10"], ["--since=10x"], ["--since=m"], ["--since=-1h"],
+        ["--direction=in"], ["--since=yesterday"], ["--until=tomorrow"], ["--since=10"], ["--since=10x"], ["--since=m"], ["--since=-1h"],
         ["--since=99999999999h"], ["--since=2025-11-23"], ["--since=2025-11-23T12:13:22"], ["--since=2025-02-30T00:00:00Z"],
         ["--since=2025-13-01T00:00:00Z"], ["--since=2025-11-23T24:00:00Z"], ["--since=2025-11-23T12:13:22Zx"],
         ["--since=2025-11-23T12:13:22+2:00"], ["--nothing"], ["--since"], ["--rule=x"] * 17,

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the commands over the audit log make of what real connections left in it."""
+import json
+import socket
+import subprocess
+
+import pytest
+
+from clients import probe
+from peers import Echo, Http, Sink, start_plain_server, start_server
+from process import free_port
+from seam import rule
+from servers import BLOCKING_ECHO, start_python
+
+pytestmark = pytest.mark.tls_only
+
+
+def command(seam, *args, status=0):
+    done = subprocess.run([seam.tool, *map(str, args)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status, done.stderr
+    return done
+
+
+def stat(seam, audit, section):
+    """The rows of a section, by name."""
+    done = command(seam, "stat", "--format=json", audit.dir)
+    return {row.get("name"): row for row in map(json.loads, done.stdout.splitlines()) if row["section"] == section}
+
+
+# What the peer does, what the rule says in addition, and the cause that is counted.
+CAUSES = {
+    "name": ({"cert": "wrong_name"}, {}),
+    "expired": ({"cert": "expired"}, {}),
+    "chain": ({"cert": "other"}, {}),
+    "not_allowed": ({}, {"allow_peer": "dns:somebody.else"}),
+    "nothing_in_common": ({"version": "1.2"}, {"version": "1.3"}),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_causes(seam, cause):
+    of_peer, of_rule = CAUSES[cause]
+    if "cert" in of_peer:
+        of_peer = {"cert": getattr(seam.pki, of_peer["cert"])}
+    server = start_server(seam, Sink, **of_peer)
+    program = probe(seam, "blocking", server.port, seam.policy(seam.outbound(server.port, **of_rule)))
+    program.audit.wait("fail")
+    assert {name: row["failed"] for name, row in stat(seam, program.audit, "cause").items()} == {cause: 1}
+
+
+def test_cause_of_plaintext(seam):
+    server = start_plain_server(seam, Http)
+    program = probe(seam, "blocking", server.port, seam.policy(seam.outbound(server.port)))
+    program.audit.wait("fail")
+    assert list(stat(seam, program.audit, "cause")) == ["plaintext"]
+
+
+def test_probes_are_no_failures(seam):
+    server = start_python(seam, BLOCKING_ECHO, name="in")
+    socket.create_connection(("127.0.0.1", server.port)).close()
+    server.audit.wait("fail")
+    total = stat(seam, server.audit, "total")[None]
+    assert (total["probes"], total["failed"]) == (1, 0)
+    with socket.create_connection(("127.0.0.1", server.port)) as sock:
+        sock.sendall(b"\x16\x03\x01")
+    server.audit.wait("fail", 2)
+    assert list(stat(seam, server.audit, "cause")) == ["closed"], server.audit.text()
+
+
+def test_protected_and_clear(seam):
+    plain, tls = start_plain_server(seam, Echo), start_server(seam, Echo)
+    text = [seam.outbound(tls.port, name="tls"), rule("outbound", free_port(), name="unused", action="deny")]
+    policy = seam.policy(*text, default="observe")
+    program = probe(seam, "blocking", tls.port, policy)
+    other = probe(seam, "blocking", plain.port, policy)
+    program.audit.wait("close")
+    total = stat(seam, program.audit, "total")[None]
+    assert (total["protected"], total["clear"], total["failed"]) == (1, 0, 0)
+    assert stat(seam, other.audit, "peer")[f"localhost:{plain.port}"]["clear"] == 1
+    assert stat(seam, program.audit, "rule")["tls"]["bytes_out"] == 1600
+    unused = command(seam, "stat", "--format=json", "-p", policy, program.audit.dir).stdout
+    assert [row["name"] for row in map(json.loads, unused.splitlines()) if row["section"] == "unused_rule"] == ["unused"]

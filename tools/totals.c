@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "totals.h"
+#include "cause.h"
+#include <stdio.h>
+#include <string.h>
+
+#define NO_RULE "(no rule)"
+
+const char *totals_by_name(enum totals_by by)
+{
+	static const char *const names[TOTALS_BYS] = {
+		[TOTALS_RULE] = "rule",
+		[TOTALS_PROGRAM] = "program",
+		[TOTALS_PEER] = "peer",
+		[TOTALS_VERSION] = "version",
+		[TOTALS_CIPHER] = "cipher",
+		[TOTALS_GROUP] = "group",
+		[TOTALS_RESUMPTION] = "resumption",
+		[TOTALS_VERIFY] = "verify",
+		[TOTALS_PLANE] = "plane",
+		[TOTALS_CAUSE] = "cause",
+		[TOTALS_RELAXED] = "relaxed",
+	};
+
+	return names[by];
+}
+
+static bool is_inbound(const struct audit_event *event)
+{
+	return event->direction != NULL && strcmp(event->direction, "inbound") == 0;
+}
+
+const char *totals_peer(const struct audit_event *event, char *buf, size_t len)
+{
+	const char *remote = event->remote != NULL ? event->remote : "";
+	const char *port = strrchr(remote, ':');
+	int address = port != NULL ? (int)(port - remote) : (int)strlen(remote);
+
+	if (is_inbound(event) || event->server_name == NULL)
+		snprintf(buf, len, "%.*s%s", address, remote,
+			is_inbound(event) || port == NULL ? "" : port);
+	else
+		snprintf(buf, len, "%s%s", event->server_name, port != NULL ? port : "");
+	return buf;
+}
+
+static void add(struct totals *totals, enum totals_by by, const char *name, enum tally_what what,
+	uint64_t count)
+{
+	if (name != NULL && tally_add(&totals->by[by], name, what, count) < 0)
+		totals->incomplete = true;
+}
+
+/* What is known of every connection. */
+static void add_all(struct totals *totals, const struct audit_event *event, enum tally_what what,
+	uint64_t count)
+{
+	char peer[TOTALS_PEER_LEN];
+
+	totals->count[what] += count;
+	add(totals, TOTALS_RULE, event->rule != NULL ? event->rule : NO_RULE, what, count);
+	add(totals, TOTALS_PROGRAM, event->program, what, count);
+	totals_peer(event, peer, sizeof peer);
+	add(totals, TOTALS_PEER, peer[0] != '\0' ? peer : NULL, what, count);
+}
+
+static void add_relaxed(struct totals *totals, const struct audit_event *event, const char *setting)
+{
+	char name[512];
+
+	snprintf(name, sizeof name, "%s\n%s", setting, event->rule != NULL ? event->rule : "");
+	add(totals, TOTALS_RELAXED, name, TALLY_PROTECTED, 1);
+}
+
+/* What the connection went without, as the event itself says. */
+static void take_relaxed(struct totals *totals, const struct audit_event *event)
+{
+	static const struct {
+		const char *text, *setting;
+		bool outbound; /* there only: a client without a certificate is no relaxation */
+	} verdicts[] = {
+		{ "none", "verify = none", true },
+		{ "chain", "verify = chain", true },
+		{ "pin", "verify = none, with pin", true },
+	};
+	const char *verify = event->verify != NULL ? event->verify : "";
+	const char *reason = event->reason != NULL ? event->reason : "";
+
+	for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
+		if (strncmp(verify, verdicts[i].text, strlen(verdicts[i].text)) == 0 &&
+			(!verdicts[i].outbound || !is_inbound(event)))
+			add_relaxed(totals, event, verdicts[i].setting);
+	if (strstr(verify, "revocation unknown") != NULL)
+		add_relaxed(totals, event, "crl_check = available");
+	if (strncmp(reason, "warning: the keys", 17) == 0)
+		add_relaxed(totals, event, "keylog");
+	if (event->version != NULL && strcmp(event->version, "TLSv1.2") == 0)
+		add_relaxed(totals, event, "TLS 1.2");
+}
+
+static void take_open(struct totals *totals, const struct audit_event *event)
+{
+	char peer[TOTALS_PEER_LEN];
+
+	add_all(totals, event, TALLY_PROTECTED, 1);
+	add(totals, TOTALS_VERSION, event->version, TALLY_PROTECTED, 1);
+	add(totals, TOTALS_CIPHER, event->cipher, TALLY_PROTECTED, 1);
+	add(totals, TOTALS_GROUP, event->group, TALLY_PROTECTED, 1);
+	add(totals, TOTALS_VERIFY, event->verify, TALLY_PROTECTED, 1);
+	add(totals, TOTALS_PLANE, event->plane, TALLY_PROTECTED, 1);
+	if (event->resumed >= 0)
+		add(totals, TOTALS_RESUMPTION, event->resumed > 0 ? "resumed" : "full",
+			TALLY_PROTECTED, 1);
+	if (event->handshake_us != AUDIT_ABSENT)
+		latency_add(&totals->handshake, event->handshake_us);
+	take_relaxed(totals, event);
+	timeline_add(&totals->timeline, event->time_us, TIMELINE_PROTECTED);
+	/* A client is known by its name rather than by where it comes from. */
+	totals_peer(event, peer, sizeof peer);
+	if (certs_add(&totals->certs, event,
+		    is_inbound(event) && event->peer_subject != NULL ? event->peer_subject : peer) <
+		0)
+		totals->incomplete = true;
+}
+
+static void take_fail(struct totals *totals, const struct audit_event *event)
+{
+	const char *cause = cause_of(event);
+
+	if (cause_is_probe(cause)) {
+		totals->probes++;
+		return;
+	}
+	add_all(totals, event, TALLY_FAILED, 1);
+	add(totals, TOTALS_CAUSE, cause, TALLY_FAILED, 1);
+	timeline_add(&totals->timeline, event->time_us, TIMELINE_FAILED);
+}
+
+static void take_clear(struct totals *totals, const struct audit_event *event)
+{
+	add_all(totals, event, TALLY_CLEAR, 1);
+	if (event->reason != NULL && strstr(event->reason, "'accept = both'") != NULL)
+		add_relaxed(totals, event, "accept = both");
+	timeline_add(&totals->timeline, event->time_us, TIMELINE_CLEAR);
+}
+
+static void take_close(struct totals *totals, const struct audit_event *event)
+{
+	if (event->bytes_in != AUDIT_ABSENT)
+		add_all(totals, event, TALLY_BYTES_IN, event->bytes_in);
+	if (event->bytes_out != AUDIT_ABSENT)
+		add_all(totals, event, TALLY_BYTES_OUT, event->bytes_out);
+}
+
+void totals_take(const struct audit_event *event, void *arg)
+{
+	struct totals *totals = arg;
+
+	if (totals->events++ == 0 || event->time_us < totals->first_us)
+		totals->first_us = event->time_us;
+	if (event->time_us > totals->last_us)
+		totals->last_us = event->time_us;
+	if (event->type == AUDIT_OPEN)
+		take_open(totals, event);
+	else if (event->type == AUDIT_FAIL)
+		take_fail(totals, event);
+	else if (event->type == AUDIT_CLOSE)
+		take_close(totals, event);
+	else if (event->type == AUDIT_PASS || event->type == AUDIT_OBSERVE)
+		take_clear(totals, event);
+	else if (event->type == AUDIT_DENY)
+		add_all(totals, event, TALLY_DENIED, 1);
+	else if (event->type == AUDIT_LOST && event->lost != AUDIT_ABSENT)
+		totals->lost += event->lost;
+}
+
+void totals_clear(struct totals *totals)
+{
+	for (int by = 0; by < TOTALS_BYS; by++)
+		tally_clear(&totals->by[by]);
+	certs_clear(&totals->certs);
+}
