@@ -35,6 +35,8 @@ int parse_bool(struct parse *parse, const char *text, void *out);
 int parse_name(struct parse *parse, const char *text, void *out);
 int parse_seconds(struct parse *parse, const char *text, void *out);
 int parse_tickets(struct parse *parse, const char *text, void *out);
+int parse_size(struct parse *parse, const char *text, void *out);     /* a uint64_t: bytes */
+int parse_duration(struct parse *parse, const char *text, void *out); /* a uint64_t: seconds */
 int parse_path(struct parse *parse, const char *text, void *out);
 int parse_ca(struct parse *parse, const char *text, void *out);
 int parse_crl(struct parse *parse, const char *text, void *out);

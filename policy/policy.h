@@ -133,7 +133,10 @@ struct policy_decision {
 struct policy_global {
 	enum policy_action default_action;
 	enum policy_audit audit;
-	char *audit_dir; /* NULL: the built-in place, see audit_default_dir() */
+	char *audit_dir;         /* NULL: the built-in place, see audit_default_dir() */
+	char *audit_key;         /* a file; NULL: none */
+	uint64_t audit_max_size; /* bytes of a file; 0: any number */
+	uint64_t audit_max_age_s, audit_keep_s; /* 0: for ever */
 	bool locked;
 	bool strict;
 	bool cover_children; /* programs with an environment built anew are covered too */

@@ -44,6 +44,10 @@ void audit_choose(const struct policy *policy)
 {
 	char other[PATH_MAX];
 
+	if (policy != NULL)
+		audit_writer_configure(&(struct audit_settings){ policy->global.audit_key,
+			policy->global.audit_max_size, policy->global.audit_max_age_s,
+			policy->global.audit_keep_s });
 	atomic_store(&mode, policy != NULL ? policy->global.audit : POLICY_AUDIT_ON);
 	/* The log that is open goes on. */
 	if (directory[0] == '\0')
@@ -162,7 +166,7 @@ static void flush_audit(void *arg)
 {
 	(void)arg;
 	if (audit_writer_descriptor() >= 0)
-		audit_writer_flush();
+		audit_writer_finish();
 }
 
 void host_audit_flush(void)

@@ -3,22 +3,26 @@
 #include "command.h"
 #include "log_print.h"
 #include "log_source.h"
+#include "log_verify.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FORMAT = 1 };
+enum { FORMAT = 1, VERIFY, KEY };
 
 static const struct option options[] = {
 	{ "format", required_argument, NULL, FORMAT },
 	{ "follow", no_argument, NULL, 'f' },
+	{ "verify", no_argument, NULL, VERIFY },
+	{ "key", required_argument, NULL, KEY },
 	LOG_SOURCE_OPTIONS,
 };
 
 struct request {
 	struct log_source source;
 	enum log_format format;
-	bool follow;
+	bool follow, verify;
+	const char *key;
 };
 
 static int read_format(const char *text, enum log_format *out)
@@ -43,7 +47,12 @@ static int set_option(void *arg, int option, const char *value)
 
 	if (option == FORMAT)
 		return read_format(value, &request->format);
-	request->follow = true;
+	if (option == KEY)
+		request->key = value;
+	else if (option == VERIFY)
+		request->verify = true;
+	else
+		request->follow = true;
 	return 0;
 }
 
@@ -107,6 +116,11 @@ static int log_places(const struct request *request)
 	return r;
 }
 
+static enum rows_format row_format(enum log_format format)
+{
+	return format == LOG_JSON ? ROWS_JSON : format == LOG_CSV ? ROWS_CSV : ROWS_TABLE;
+}
+
 int cmd_log(int argc, char **argv)
 {
 	struct request request = { .format = LOG_TABLE };
@@ -114,5 +128,9 @@ int cmd_log(int argc, char **argv)
 	bool done;
 	int r = log_source_arguments(&request.source, argc, argv, &own, &done);
 
-	return r != EXIT_SUCCESS || done ? r : log_places(&request);
+	if (r != EXIT_SUCCESS || done)
+		return r;
+	if (request.verify)
+		return log_verify(request.source.places, request.key, row_format(request.format));
+	return log_places(&request);
 }

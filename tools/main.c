@@ -48,6 +48,10 @@ static const struct command commands[] = {
 		"show the audit log: what was protected, refused, or left alone",
 		"      --format=FORMAT        table, json (one object a line) or csv\n"
 		"  -f, --follow               go on as events come\n"
+		"      --verify               say instead of each file whether it is as it was "
+		"written\n"
+		"      --key=FILE             with --verify: the key that the policy names with "
+		"audit_key\n"
 		"      --since=WHEN           a time like 2025-01-31T12:00:00Z, or 10m, 2h, 1d "
 		"ago\n"
 		"      --until=WHEN           the same: only what came before\n"

@@ -30,6 +30,7 @@ const char *audit_type_name(enum audit_type type)
 		[AUDIT_OBSERVE] = "observe",
 		[AUDIT_POLICY] = "policy",
 		[AUDIT_LOST] = "lost",
+		[AUDIT_SEAL] = "seal",
 	};
 
 	return (size_t)type < sizeof names / sizeof names[0] ? names[type] : NULL;

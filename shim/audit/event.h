@@ -21,8 +21,8 @@
  * A number's value is LEB128. A string's value has FE for FE 00 and FF for FE 01: so no FF stands
  * in it, the sync cannot occur inside a record's fields, and text from the network cannot pass for
  * a record when the one that holds it was torn. (LEB128 can hold FF 53, but a tag follows it.)
- * Unknown tags are skipped. A string that was cut ends in U+2026; if there were more alternative
- * names than fit, the last one is U+2026 alone.
+ * Unknown tags are skipped; tags from 70 on are chain.h's. A string that was cut ends in U+2026; if
+ * there were more alternative names than fit, the last one is U+2026 alone.
  *
  * Each record is one write(2) with O_APPEND. It may still be torn: by a full disk, a crash, or a
  * reader that comes at the wrong moment. A reader goes on at the next sync.
@@ -45,6 +45,7 @@ enum audit_type {
 	AUDIT_OBSERVE,
 	AUDIT_POLICY,
 	AUDIT_LOST,
+	AUDIT_SEAL, /* the last of a file that was ended in good order (chain.h). Not shown */
 };
 
 #define AUDIT_SAN_MAX 16

@@ -21,6 +21,8 @@
 #define FILE_MODE 0640
 #define NAME_TRIES 16
 #define SECONDS_A_DAY 86400
+#define NAME_BEGIN "seamtls-"
+#define NAME_END ".audit"
 
 int audit_file_init(struct audit_file *out, const char *dir)
 {
@@ -117,6 +119,55 @@ static void civil_date(int64_t days, int *year, int *month, int *day)
 	*year = (int)(year_of_era + era * 400 + (*month <= 2));
 }
 
+/* The other way. */
+static int64_t days_of(int year, int month, int day)
+{
+	int64_t shifted = month > 2 ? month - 3 : month + 9, y = year - (month <= 2);
+	int64_t era = y / 400, of_era = y % 400;
+	int64_t of_year = (153 * shifted + 2) / 5 + day - 1;
+
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* `count` digits. */
+static bool take_digits(const char **text, int count, int *out)
+{
+	*out = 0;
+	for (; count > 0; count--, ++*text) {
+		if (**text < '0' || **text > '9')
+			return false;
+		*out = *out * 10 + (**text - '0');
+	}
+	return true;
+}
+
+static bool take_text(const char **text, const char *wanted)
+{
+	size_t len = strlen(wanted);
+
+	if (strncmp(*text, wanted, len) != 0)
+		return false;
+	*text += len;
+	return true;
+}
+
+bool audit_file_name_time(const char *name, int64_t *out)
+{
+	int year, month, day, hour, minute, second;
+	size_t len = strlen(name), end = strlen(NAME_END);
+
+	if (len < end || strcmp(name + len - end, NAME_END) != 0)
+		return false;
+	if (!take_text(&name, NAME_BEGIN) || !take_digits(&name, 4, &year) ||
+		!take_digits(&name, 2, &month) || !take_digits(&name, 2, &day) ||
+		!take_text(&name, "T") || !take_digits(&name, 2, &hour) ||
+		!take_digits(&name, 2, &minute) || !take_digits(&name, 2, &second) ||
+		!take_text(&name, "Z-"))
+		return false;
+	*out = days_of(year, month, day) * SECONDS_A_DAY + hour * 3600 + minute * 60 + second;
+	return true;
+}
+
 static void new_name(char *out, size_t len, unsigned attempt)
 {
 	struct timespec now;
@@ -128,8 +179,8 @@ static void new_name(char *out, size_t len, unsigned attempt)
 		random = (uint16_t)((unsigned)now.tv_nsec / 1000 + attempt);
 	civil_date(now.tv_sec / SECONDS_A_DAY, &year, &month, &day);
 	second = (int)(now.tv_sec % SECONDS_A_DAY);
-	snprintf(out, len, "seamtls-%04d%02d%02dT%02d%02d%02dZ-%d-%04x.audit", year, month, day,
-		second / 3600, second / 60 % 60, second % 60, (int)getpid(), random);
+	snprintf(out, len, NAME_BEGIN "%04d%02d%02dT%02d%02d%02dZ-%d-%04x" NAME_END, year, month,
+		day, second / 3600, second / 60 % 60, second % 60, (int)getpid(), random);
 }
 
 /* What we know the file by. 0; -errno, and the descriptor is closed. */
@@ -155,6 +206,7 @@ static int adopt(struct audit_file *file, int fd)
 static int create_in(struct audit_file *file, int dir)
 {
 	char name[AUDIT_PATH_MAX - AUDIT_DIR_MAX];
+	struct timespec now;
 	int fd = -1, r;
 
 	for (unsigned i = 0; fd < 0 && i < NAME_TRIES; i++) {
@@ -174,6 +226,8 @@ static int create_in(struct audit_file *file, int dir)
 		return r;
 	}
 	file->created = true;
+	clock_gettime(CLOCK_REALTIME, &now);
+	file->made_s = now.tv_sec;
 	snprintf(file->path, sizeof file->path, "%s/%s", file->dir, name);
 	return 0;
 }
@@ -268,6 +322,12 @@ int audit_file_append(const struct audit_file *file, off_t size, const void *dat
 	if ((uint64_t)size + len > limit.rlim_cur)
 		return -EFBIG;
 	return write_limited(file->fd, data, len);
+}
+
+void audit_file_cut(const struct audit_file *file, off_t size)
+{
+	while (ftruncate(file->fd, size) < 0 && errno == EINTR)
+		;
 }
 
 void audit_file_discard(struct audit_file *file)

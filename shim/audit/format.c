@@ -168,6 +168,13 @@ static size_t cut(const char *text, size_t max, size_t *encoded)
 	return n;
 }
 
+static void put_byte(struct output *out, uint8_t byte)
+{
+	*out->at++ = byte >= 0xfe ? 0xfe : byte;
+	if (byte >= 0xfe)
+		*out->at++ = byte - 0xfe;
+}
+
 static bool put_string(struct output *out, uint8_t tag, const char *text, size_t max)
 {
 	size_t encoded, n = fitting(text, max, &encoded), total = encoded;
@@ -181,13 +188,8 @@ static bool put_string(struct output *out, uint8_t tag, const char *text, size_t
 		return false;
 	*out->at++ = tag;
 	put_leb(out, total);
-	for (size_t i = 0; i < n; i++) {
-		uint8_t byte = (uint8_t)text[i];
-
-		*out->at++ = byte >= 0xfe ? 0xfe : byte;
-		if (byte >= 0xfe)
-			*out->at++ = byte - 0xfe;
-	}
+	for (size_t i = 0; i < n; i++)
+		put_byte(out, (uint8_t)text[i]);
 	if (!whole) {
 		memcpy(out->at, ellipsis, ELLIPSIS_LEN);
 		out->at += ELLIPSIS_LEN;
@@ -237,21 +239,48 @@ static void put_fields(struct output *out, const struct audit_event *event)
 
 size_t audit_encode(const struct audit_event *event, uint8_t out[AUDIT_RECORD_MAX])
 {
-	struct output body = { out + FRAME_LEN, out + AUDIT_RECORD_MAX };
+	struct output body = { out + FRAME_LEN, out + AUDIT_RECORD_MAX - AUDIT_ADD_ROOM };
 	size_t len;
 
 	put_fields(&body, event);
 	len = (size_t)(body.at - out);
 	memcpy(out, sync_mark, sizeof sync_mark);
-	put_le(out + 4, len, 2);
 	out[6] = (uint8_t)event->type;
 	out[7] = 0;
 	put_le(out + 12, event->time_us, 8);
 	put_le(out + 20, event->conn, 8);
 	put_le(out + 28, (uint32_t)event->pid, 4);
 	put_le(out + 32, event->uid, 4);
-	put_le(out + 8, record_crc(out, len), 4);
+	audit_finish_frame(out, len);
 	return len;
+}
+
+void audit_finish_frame(uint8_t *record, size_t len)
+{
+	put_le(record + 4, len, 2);
+	put_le(record + 8, record_crc(record, len), 4);
+}
+
+size_t audit_add_number(uint8_t *record, size_t len, uint8_t tag, uint64_t value)
+{
+	struct output out = { record + len, record + AUDIT_RECORD_MAX };
+
+	put_number(&out, tag, value);
+	return (size_t)(out.at - record);
+}
+
+size_t audit_add_bytes(uint8_t *record, size_t len, uint8_t tag, const uint8_t *bytes, size_t count)
+{
+	struct output out = { record + len, record + AUDIT_RECORD_MAX };
+	size_t encoded = count;
+
+	for (size_t i = 0; i < count; i++)
+		encoded += bytes[i] >= 0xfe;
+	*out.at++ = tag;
+	put_leb(&out, encoded);
+	for (size_t i = 0; i < count; i++)
+		put_byte(&out, bytes[i]);
+	return (size_t)(out.at - record);
 }
 
 /* --- decoding --- */
@@ -266,7 +295,7 @@ int audit_frame_check(const uint8_t *buf, size_t len, struct audit_frame *out)
 	if (len < 8)
 		return -EAGAIN;
 	length = (size_t)get_le(buf + 4, 2);
-	if (length < FRAME_LEN || length > AUDIT_RECORD_MAX || buf[6] > AUDIT_LOST || buf[7] != 0)
+	if (length < FRAME_LEN || length > AUDIT_RECORD_MAX || buf[6] > AUDIT_SEAL || buf[7] != 0)
 		return -EBADMSG;
 	if (len < length)
 		return -EAGAIN;
@@ -363,31 +392,65 @@ static int get_field(struct input *in, uint8_t tag, struct audit_event *out)
 	return 0;
 }
 
+int audit_field_next(const uint8_t *record, size_t len, struct audit_field *field)
+{
+	struct input in = { field->next != NULL ? field->next : record + FRAME_LEN, record + len,
+		NULL };
+	uint64_t length;
+
+	if (in.at == in.end)
+		return 0;
+	field->begin = in.at;
+	field->tag = *in.at++;
+	if (get_leb(&in, &length) < 0 || length > (uint64_t)(in.end - in.at))
+		return -EBADMSG;
+	field->value = in.at;
+	field->next = in.at + length;
+	return 1;
+}
+
+int audit_field_number(const struct audit_field *field, uint64_t *out)
+{
+	struct input in = { field->value, field->next, NULL };
+
+	return get_number(&in, UINT64_MAX, out);
+}
+
+size_t audit_field_bytes(const struct audit_field *field, uint8_t *out, size_t room)
+{
+	size_t count = 0;
+
+	for (const uint8_t *at = field->value; at < field->next; count++) {
+		uint8_t byte = *at++;
+
+		if (byte == 0xff || (byte == 0xfe && (at == field->next || *at > 1)))
+			return SIZE_MAX;
+		if (byte == 0xfe)
+			byte = 0xfe + *at++;
+		if (count < room)
+			out[count] = byte;
+	}
+	return count;
+}
+
 int audit_decode(
 	const uint8_t *buf, size_t len, struct audit_event *out, char text[AUDIT_RECORD_MAX])
 {
-	struct input in = { buf + FRAME_LEN, buf + len, text };
+	struct audit_field field = { .next = NULL };
+	struct input in = { .text = text };
+	int r;
 
 	audit_event_init(out, buf[6]);
 	out->time_us = get_le(buf + 12, 8);
 	out->conn = get_le(buf + 20, 8);
 	out->pid = (pid_t)get_le(buf + 28, 4);
 	out->uid = (uid_t)get_le(buf + 32, 4);
-	while (in.at < in.end) {
-		struct input value = in;
-		uint8_t tag = *in.at++;
-		uint64_t length;
-		int r = get_leb(&in, &length);
-
-		if (r < 0 || length > (uint64_t)(in.end - in.at))
-			return -EBADMSG;
-		value.at = in.at;
-		value.end = in.at + length;
-		r = get_field(&value, tag, out);
+	while ((r = audit_field_next(buf, len, &field)) > 0) {
+		in.at = field.value;
+		in.end = field.next;
+		r = get_field(&in, field.tag, out);
 		if (r < 0)
 			return r;
-		in.at = value.end;
-		in.text = value.text;
 	}
-	return 0;
+	return r;
 }

@@ -19,8 +19,34 @@ struct audit_frame {
 	uint64_t time_us;
 };
 
+/* What audit_encode() leaves free for what may be added to a record (chain.h). */
+#define AUDIT_ADD_ROOM 320
+
 /* The length of the record, which always fits: what is too long is cut. */
 size_t audit_encode(const struct audit_event *event, uint8_t out[AUDIT_RECORD_MAX]);
+
+/* Adds a field to a record that has room for it, or a string of any bytes. The new length; the
+ * frame is to be finished then. */
+size_t audit_add_number(uint8_t *record, size_t len, uint8_t tag, uint64_t value);
+size_t audit_add_bytes(
+	uint8_t *record, size_t len, uint8_t tag, const uint8_t *bytes, size_t count);
+void audit_finish_frame(uint8_t *record, size_t len);
+
+/* A field of a record, as it stands there. */
+struct audit_field {
+	const uint8_t *begin, *value, *next; /* next NULL: before the first */
+	uint8_t tag;
+};
+
+/* Goes on to the next field of a record that audit_frame_check() has passed. 1; 0: there is none;
+ * -EBADMSG. */
+int audit_field_next(const uint8_t *record, size_t len, struct audit_field *field);
+
+/* 0; -EBADMSG: it is none. */
+int audit_field_number(const struct audit_field *field, uint64_t *out);
+
+/* How many bytes the value has, of which at most `room` go to `out`; SIZE_MAX: it is malformed. */
+size_t audit_field_bytes(const struct audit_field *field, uint8_t *out, size_t room);
 
 /*
  * Whether a record begins at `buf`. 0 and *out: a whole one with the right CRC; -EAGAIN: what is

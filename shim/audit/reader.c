@@ -220,7 +220,7 @@ static int reader_step(struct audit_reader *reader, int verdict)
 	return 1;
 }
 
-/* As audit_reader_next(), with AUDIT_FILE. */
+/* As audit_reader_next(), with all records. */
 static int reader_record(struct audit_reader *reader, struct audit_record *out)
 {
 	int r = reader->past_magic ? 1 : reader_pass_magic(reader);
@@ -233,6 +233,7 @@ static int reader_record(struct audit_reader *reader, struct audit_record *out)
 			verdict = audit_frame_check(
 				out->data, reader->fill - reader->pos, &out->frame);
 		if (verdict == 0) {
+			out->offset = reader->offset - (reader->fill - reader->pos);
 			reader->pos += out->frame.len;
 			reader->foreign = 0;
 			reader->in_damage = false;
@@ -243,19 +244,27 @@ static int reader_record(struct audit_reader *reader, struct audit_record *out)
 	return r;
 }
 
-int audit_reader_next(struct audit_reader *reader, struct audit_record *out)
+int audit_reader_any(struct audit_reader *reader, struct audit_record *out)
 {
 	int r = reader->error;
 
 	if (r < 0)
 		return r;
-	do
-		r = reader_record(reader, out);
-	while (r > 0 && out->frame.type == AUDIT_FILE);
+	r = reader_record(reader, out);
 	if (r <= 0)
 		reader_rest(reader);
 	if (r < 0)
 		reader->error = r;
+	return r;
+}
+
+int audit_reader_next(struct audit_reader *reader, struct audit_record *out)
+{
+	int r;
+
+	do
+		r = audit_reader_any(reader, out);
+	while (r > 0 && (out->frame.type == AUDIT_FILE || out->frame.type == AUDIT_SEAL));
 	return r;
 }
 

@@ -14,6 +14,7 @@ struct audit_reader;
 struct audit_record {
 	const uint8_t *data;
 	struct audit_frame frame;
+	uint64_t offset; /* in the file */
 };
 
 /* What was skipped so far. */
@@ -27,12 +28,15 @@ int audit_reader_new(const char *path, struct audit_reader **out);
 void audit_reader_free(struct audit_reader *reader);
 
 /*
- * The next record but AUDIT_FILE; its data is valid until the next call. 1; 0: no more now (call
+ * The next record that is an event; its data is valid until the next call. 1; 0: no more now (call
  * again when the file has grown); -errno: cannot be read, and not tried again: -EBADMSG: this is
  * not an audit file; -EPROTONOSUPPORT: it is of another version; -ESTALE: it was replaced or
  * became shorter; -EINVAL: no regular file.
  */
 int audit_reader_next(struct audit_reader *reader, struct audit_record *out);
+
+/* The same, with what is not shown: AUDIT_FILE and AUDIT_SEAL. */
+int audit_reader_any(struct audit_reader *reader, struct audit_record *out);
 
 /* The time of the first record, without going there. Returns as audit_reader_next(). */
 int audit_reader_begin(struct audit_reader *reader, uint64_t *time_us);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A record is built on the stack and written by one write(2) with O_APPEND, so threads, processes
- * that share the file and signal handlers need no lock. What they share is a pointer to the current
- * file, which is never changed in place: whoever finds it unusable makes another one and exchanges
- * the pointer; who comes second throws its own away.
+ * A record is built on the stack, gets its place in the chain of the file (ledger.h) and is written
+ * by one write(2) with O_APPEND. Signals are blocked meanwhile, so that a handler may write events
+ * too. What threads share is a pointer to the current file, which is never changed in place:
+ * whoever finds it unusable, or full, makes another one and exchanges the pointer; who comes second
+ * throws its own away.
  */
 #include "audit/writer.h"
 #include "audit/file.h"
-#include "audit/format.h"
+#include "audit/keep.h"
+#include "audit/ledger.h"
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +22,7 @@
 #include <unistd.h>
 
 #define WRITE_TRIES 4
+#define ROTATE_AGAIN_S 60 /* after a new file could not be made */
 
 /*
  * A place is used again after FILE_COUNT renewals. A thread that looks at it meanwhile sees a
@@ -27,12 +32,25 @@
 static struct audit_file files[FILE_COUNT];
 static atomic_uint next_file;
 static _Atomic(struct audit_file *) current;
-/* The deleted file before the current one: closed only when the next takes its place, since another
- * thread may just have looked whose descriptor it is. */
+/* The deleted or full file before the current one: closed only when the next takes its place, since
+ * another thread may just have looked whose descriptor it is. */
 static _Atomic(struct audit_file *) retired;
 
 static _Atomic uint64_t lost;
 static atomic_int open_error, last_error;
+
+static _Atomic uint64_t max_size, max_age_s, keep_s;
+static char key_path[PATH_MAX]; /* "": none */
+static struct audit_key key;
+static _Atomic int64_t rotate_not_before;
+
+static int64_t now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec;
+}
 
 static struct audit_file *file_place(const struct audit_file *content)
 {
@@ -45,9 +63,19 @@ static struct audit_file *file_place(const struct audit_file *content)
 	return place;
 }
 
-static int write_magic(const struct audit_file *file)
+static const char *base_name(const char *path)
 {
-	uint8_t buf[AUDIT_MAGIC_LEN + AUDIT_RECORD_MAX];
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL ? slash + 1 : path;
+}
+
+/* The AUDIT_FILE of a file; `before`: that which it goes on from, or NULL. */
+static int write_head(const struct audit_file *file, const struct audit_file *before)
+{
+	uint8_t record[AUDIT_RECORD_MAX];
+	struct audit_chain_head head = { key.len > 0 ? AUDIT_CHAIN_HMAC : AUDIT_CHAIN_SHA256, NULL,
+		{ { 0 } } };
 	struct audit_event event;
 	struct timespec now;
 	size_t len;
@@ -58,10 +86,20 @@ static int write_magic(const struct audit_file *file)
 	event.pid = getpid();
 	event.uid = getuid();
 	event.program = file->program;
-	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): bytes, no string */
-	memcpy(buf, AUDIT_MAGIC, AUDIT_MAGIC_LEN);
-	len = AUDIT_MAGIC_LEN + audit_encode(&event, buf + AUDIT_MAGIC_LEN);
-	return audit_file_append(file, 0, buf, len);
+	len = audit_encode(&event, record);
+	if (before != NULL && before->ledger != NULL &&
+		ledger_link(before->ledger, before, &head.previous) == 0)
+		head.previous_name = base_name(before->path);
+	return ledger_begin(file->ledger, file, &key, &head, record, len);
+}
+
+/* A disk too full for the head of a file will tell so again at the first record. */
+static void begin_file(struct audit_file *file, const struct audit_file *before)
+{
+	file->ledger = ledger_new(file);
+	atomic_store(&file->joined, false);
+	if (file->ledger != NULL)
+		(void)write_head(file, before);
 }
 
 /* Puts `content` in the place of `old`. Whoever was faster wins: then ours is thrown away. */
@@ -80,7 +118,7 @@ static void retire(struct audit_file *file)
 	struct audit_file *before = atomic_exchange(&retired, file);
 	off_t size;
 
-	if (before != NULL && audit_file_check(before, &size) == -ESTALE)
+	if (before != NULL && audit_file_check(before, &size) != -EBADF)
 		close(before->fd);
 }
 
@@ -98,30 +136,115 @@ static int renew(struct audit_file *old, int state)
 		r = audit_file_create(&file, &why);
 	if (r < 0)
 		return r;
-	/* A disk too full for the head of a file will tell so again at the record itself. */
 	if (file.created)
-		(void)write_magic(&file);
+		begin_file(&file, old);
 	if (publish(old, &file) && state == -ESTALE)
 		retire(old);
 	return 0;
 }
 
-static int append(const void *record, size_t len)
+/* Counts this process among those that write to the file. */
+static void join(struct audit_file *file)
 {
+	if (file->ledger != NULL && !atomic_exchange(&file->joined, true))
+		ledger_join(file->ledger);
+}
+
+/* The last process to go ends the chain. */
+static void leave(struct audit_file *file)
+{
+	uint8_t record[AUDIT_RECORD_MAX];
+	struct audit_event event;
+	struct timespec now;
+
+	if (file->ledger == NULL || !atomic_exchange(&file->joined, false) ||
+		!ledger_leave(file->ledger))
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	audit_event_init(&event, AUDIT_SEAL);
+	event.time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	event.pid = getpid();
+	event.uid = getuid();
+	(void)ledger_append(file->ledger, file, &key, record, audit_encode(&event, record), 0);
+}
+
+/* Goes on in a new file. A program that may make none any more goes on in the old one. */
+static void rotate(struct audit_file *old)
+{
+	struct audit_file file = *old;
+	const char *why;
+	int64_t now = now_s();
+
+	if (now < atomic_load(&rotate_not_before))
+		return;
+	file.created = false;
+	if (audit_file_create(&file, &why) < 0) {
+		atomic_store(&rotate_not_before, now + ROTATE_AGAIN_S);
+		return;
+	}
+	leave(old);
+	begin_file(&file, old);
+	if (publish(old, &file)) {
+		leave(old); /* if another thread was about to write to it, and came back */
+		retire(old);
+	}
+	if (keep_s > 0)
+		audit_keep(file.dir, now - (int64_t)keep_s);
+}
+
+static bool is_aged(const struct audit_file *file)
+{
+	return max_age_s > 0 && file->fd >= 0 && now_s() - file->made_s >= (int64_t)max_age_s;
+}
+
+/* One attempt, after which the current file may be another one. As audit_write(); -EFBIG: the file
+ * is full. */
+static int append_once(struct audit_file *file, const uint8_t *encoded, size_t len, uint64_t most)
+{
+	uint8_t record[AUDIT_RECORD_MAX];
+	off_t size;
+	int r = audit_file_check(file, &size);
+
+	if (r == 0 && file->ledger == NULL)
+		r = -ENOMEM;
+	if (r == 0) {
+		join(file);
+		memcpy(record, encoded, len);
+		r = ledger_append(file->ledger, file, &key, record, len, most);
+	}
+	if (r == -ENODATA)
+		r = write_head(file, NULL);
+	else
+		return r;
+	memcpy(record, encoded, len);
+	return r < 0 ? r : ledger_append(file->ledger, file, &key, record, len, most);
+}
+
+static int append(const uint8_t *encoded, size_t len)
+{
+	uint64_t most = max_size;
 	int r = -EBADF;
 
 	for (int i = 0; i < WRITE_TRIES; i++) {
 		struct audit_file *file = atomic_load(&current);
-		off_t size;
 
 		if (file == NULL)
 			return -EBADF;
-		r = audit_file_check(file, &size);
-		if (r == 0)
-			return audit_file_append(file, size, record, len);
-		r = renew(file, r);
-		if (r < 0)
+		if (i == 0 && is_aged(file)) {
+			rotate(file);
+			continue;
+		}
+		r = append_once(file, encoded, len, most);
+		if (r == -EFBIG && most > 0) {
+			most = 0; /* if there is no other file, or the record is larger than one */
+			rotate(file);
+		} else if (r == -EBADF || r == -ESTALE) {
+			r = renew(file, r);
+			if (r < 0)
+				return r;
+		} else {
 			return r;
+		}
 	}
 	return -EBADF;
 }
@@ -180,12 +303,39 @@ static int write_lost(uint64_t time_us)
 	return r < 0 ? count_lost(count, r) : 0;
 }
 
-/* A write is a point of cancellation: a thread that ends there would take the count with it. */
+/* Signals but faults, so that a handler that writes does not meet this thread's lock. A write is a
+ * point of cancellation: a thread that ends there would take the count with it. */
+struct quiet {
+	sigset_t signals;
+	int cancel, saved_errno;
+};
+
+static void quiet_begin(struct quiet *quiet)
+{
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
+	sigset_t most;
+
+	quiet->saved_errno = errno;
+	sigfillset(&most);
+	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+		sigdelset(&most, faults[i]);
+	pthread_sigmask(SIG_BLOCK, &most, &quiet->signals);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &quiet->cancel);
+}
+
+static void quiet_end(const struct quiet *quiet)
+{
+	pthread_setcancelstate(quiet->cancel, NULL);
+	pthread_sigmask(SIG_SETMASK, &quiet->signals, NULL);
+	errno = quiet->saved_errno;
+}
+
 static int write_all(struct audit_event *event)
 {
-	int saved = errno, cancel, r;
+	struct quiet quiet;
+	int r;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	quiet_begin(&quiet);
 	if (event != NULL)
 		fill_in(event);
 	r = write_lost(event != NULL ? event->time_us : 0);
@@ -195,8 +345,7 @@ static int write_all(struct audit_event *event)
 		if (r < 0)
 			count_lost(1, r);
 	}
-	pthread_setcancelstate(cancel, NULL);
-	errno = saved;
+	quiet_end(&quiet);
 	return r;
 }
 
@@ -208,6 +357,29 @@ int audit_write(struct audit_event *event)
 int audit_writer_flush(void)
 {
 	return write_all(NULL);
+}
+
+void audit_writer_finish(void)
+{
+	struct audit_file *file = atomic_load(&current);
+	struct quiet quiet;
+
+	audit_writer_flush();
+	if (file == NULL)
+		return;
+	quiet_begin(&quiet);
+	leave(file);
+	quiet_end(&quiet);
+}
+
+void audit_writer_configure(const struct audit_settings *chosen)
+{
+	atomic_store(&max_size, chosen->max_size);
+	atomic_store(&max_age_s, chosen->max_age_s);
+	atomic_store(&keep_s, chosen->keep_s);
+	if (atomic_load(&current) == NULL)
+		snprintf(key_path, sizeof key_path, "%s",
+			chosen->key_file != NULL ? chosen->key_file : "");
 }
 
 /* Who we are, while /proc can be reached. */
@@ -224,6 +396,16 @@ static void learn_program(struct audit_file *file)
 		snprintf(file->label, sizeof file->label, "%s", label);
 }
 
+/* What every file needs. 0; -errno, and *what failed. */
+static int prepare(const char **what)
+{
+	*what = "no memory for the chain of records";
+	if (ledger_init() < 0)
+		return -ENOMEM;
+	*what = "the key (audit_key) cannot be read, or has less than 16 or more than 4096 bytes";
+	return key_path[0] != '\0' ? audit_key_read(key_path, &key) : 0;
+}
+
 int audit_writer_open(const char *dir, char *why, size_t why_len)
 {
 	const struct audit_file *now = atomic_load(&current);
@@ -238,9 +420,13 @@ int audit_writer_open(const char *dir, char *why, size_t why_len)
 	r = audit_file_init(&file, dir);
 	learn_program(&file);
 	if (r == 0)
+		r = prepare(&what);
+	if (r == 0)
 		r = audit_file_create(&file, &what);
 	if (r == 0)
-		(void)write_magic(&file);
+		begin_file(&file, NULL);
+	if (r == 0 && keep_s > 0)
+		audit_keep(file.dir, now_s() - (int64_t)keep_s);
 	if (r < 0) {
 		atomic_store(&open_error, r);
 		snprintf(why, why_len, "audit directory '%s': %s: %s", dir, what,
@@ -289,5 +475,9 @@ int audit_writer_descriptor(void)
 
 void audit_writer_after_fork(void)
 {
+	struct audit_file *file = atomic_load(&current);
+
 	atomic_store(&lost, 0);
+	if (file != NULL)
+		atomic_store(&file->joined, false);
 }

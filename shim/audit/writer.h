@@ -10,6 +10,17 @@
 
 #include "audit/event.h"
 
+/* What policy says of the files. */
+struct audit_settings {
+	const char *key_file; /* NULL: none */
+	uint64_t max_size;    /* bytes of a file; 0: any number */
+	uint64_t max_age_s;   /* of a file that is written to; 0: any */
+	uint64_t keep_s;      /* after which files are deleted; 0: never */
+};
+
+/* Before audit_writer_open(), and again when they change; but a key stays what it was then. */
+void audit_writer_configure(const struct audit_settings *chosen);
+
 /*
  * Opens the process's file in `dir` (made if missing, 0750; files 0640; a symbolic link is
  * refused). Once: later calls change nothing. 0, or -errno and a sentence in `why` (empty in later
@@ -25,8 +36,12 @@ int audit_writer_open(const char *dir, char *why, size_t why_len);
  */
 int audit_write(struct audit_event *event);
 
-/* Tells of lost events now, if there are any: for exit and exec. 0; -errno: they stay counted. */
+/* Tells of lost events now, if there are any. 0; -errno: they stay counted. */
 int audit_writer_flush(void);
+
+/* The process ends: the same, and the last of those that share the file seals it. More may be
+ * written afterwards. */
+void audit_writer_finish(void);
 
 /* The default directory: /var/log/seamtls for root, else $XDG_STATE_HOME/seamtls, else
  * $HOME/.local/state/seamtls. 0; -ENOENT: no home; -ENAMETOOLONG. */

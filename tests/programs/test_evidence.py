@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the commands over the audit log make of what real connections left in it."""
 import json
+import os
 import socket
 import subprocess
+import sys
 
 import pytest
 
@@ -80,3 +82,40 @@ def test_protected_and_clear(seam):
     assert stat(seam, program.audit, "rule")["tls"]["bytes_out"] == 1600
     unused = command(seam, "stat", "--format=json", "-p", policy, program.audit.dir).stdout
     assert [row["name"] for row in map(json.loads, unused.splitlines()) if row["section"] == "unused_rule"] == ["unused"]
+
+
+FORKING = """
+import os, socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+for _ in range(4):
+    if os.fork() == 0:
+        for _ in range(10):
+            socket.create_connection(server.getsockname()).close()
+        os._exit(0)
+for _ in range(40):
+    server.accept()[0].close()
+for _ in range(4):
+    os.wait()
+"""
+
+
+def test_the_log_of_processes_is_whole(seam):
+    """With a key, and files so small that each process goes through several."""
+    key = seam.make_dir("key") / "audit.key"
+    key.write_bytes(os.urandom(32))
+    policy = seam.policy(default="observe", audit_key=key, audit_max_size="2K", audit_keep="1d")
+    program = seam.run([sys.executable, "-c", FORKING], policy)
+    assert len(program.audit.find("observe")) == 80
+    done = command(seam, "log", "--verify", f"--key={key}", "--format=json", program.audit.dir)
+    files = list(map(json.loads, done.stdout.splitlines()))
+    assert len(files) > 5 and {row["state"] for row in files} == {"whole"}, done.stdout
+    assert sum(int(row["records"]) for row in files) == len(program.audit.events())
+
+
+def test_a_key_that_cannot_be_read(seam):
+    """It is as if the audit could not be written."""
+    server = start_plain_server(seam, Echo)
+    nowhere = seam.dir / "nowhere"
+    policy = seam.policy(rule("outbound", server.port, action="observe"), audit="required", audit_key=nowhere)
+    program = probe(seam, "blocking", server.port, policy)
+    assert (program.call, program.errno) == ("connect", "EACCES") and "audit_key" in program.stderr, program.story()

@@ -404,7 +404,7 @@ START_TEST(alerts_have_names)
 	ck_assert_str_eq(audit_alert_name(120), "no_application_protocol");
 	ck_assert_ptr_null(audit_alert_name(1));
 	ck_assert_ptr_null(audit_alert_name(-1));
-	ck_assert_ptr_null(audit_type_name(AUDIT_LOST + 1));
+	ck_assert_ptr_null(audit_type_name(AUDIT_SEAL + 1));
 }
 END_TEST
 
