@@ -335,6 +335,8 @@ bool share_release(struct share *share)
 {
 	pid_t self = getpid();
 
+	record_key_forget(&share->send_key);
+	record_key_forget(&share->receive_key);
 	if (!replace_holder(share, self | HOLDER_LEFT, 0))
 		unhold(share, self);
 	forget_dead_holders(share);

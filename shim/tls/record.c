@@ -3,30 +3,18 @@
  * Sealing and opening. Both versions and all three AEADs come down to one construction: the nonce
  * is iv XOR sequence number. TLS 1.2 with GCM sends the last eight bytes of it along, and there
  * they start where the handshake's Finished left off (tls_handshake_keys() says how), so that no
- * nonce is used twice under one key. The AEAD's key schedule is set up for each record (40 ns) and
- * wiped: so a key holds no pointers, and may be shared by processes.
+ * nonce is used twice under one key. What an AEAD makes of a key stays with the AEAD: so a key
+ * holds no pointers, and may be shared by processes.
  */
 #include "tls/record.h"
+
+#include "tls/aead.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
-#include <wolfssl/wolfcrypt/settings.h>
 
-#include <wolfssl/wolfcrypt/aes.h>
-#include <wolfssl/wolfcrypt/chacha20_poly1305.h>
-
-#define NONCE_LEN 12
 #define EXPLICIT_LEN 8 /* RFC 5288 3: nonce_explicit */
-#define TAG_LEN 16
-#define AAD_MAX 13
-
-/* What an AEAD wants to know of one record, beside its bytes. */
-struct record_cover {
-	const struct record_key *key;
-	uint8_t nonce[NONCE_LEN];
-	uint8_t aad[AAD_MAX];
-	uint32_t aad_len;
-};
 
 static size_t explicit_len(const struct record_key *key)
 {
@@ -38,11 +26,6 @@ static size_t explicit_len(const struct record_key *key)
 static size_t inner_type_len(const struct record_key *key)
 {
 	return key->version == RECORD_TLS13 ? 1 : 0;
-}
-
-static uint32_t aes_key_len(const struct record_key *key)
-{
-	return key->aead == RECORD_AES_256_GCM ? 32 : 16;
 }
 
 static void put_be16(uint8_t *at, size_t value)
@@ -64,15 +47,16 @@ size_t record_seal_most(const struct record_key *key)
 
 size_t record_overhead(const struct record_key *key)
 {
-	return RECORD_HEADER_LEN + explicit_len(key) + TAG_LEN + inner_type_len(key);
+	return RECORD_HEADER_LEN + explicit_len(key) + AEAD_TAG_LEN + inner_type_len(key);
 }
 
 /* RFC 8446 5.2: 2^14 + 256, padding included. TLS 1.2 has no padding, so its AEADs add what they
  * add and no more. */
 static size_t ciphertext_max(const struct record_key *key)
 {
-	return key->version == RECORD_TLS13 ? RECORD_MAX_CIPHERTEXT
-					    : RECORD_MAX_PLAINTEXT + explicit_len(key) + TAG_LEN;
+	return key->version == RECORD_TLS13
+		       ? RECORD_MAX_CIPHERTEXT
+		       : RECORD_MAX_PLAINTEXT + explicit_len(key) + AEAD_TAG_LEN;
 }
 
 static bool type_known(unsigned type)
@@ -108,14 +92,14 @@ size_t record_plaintext_max(const struct record_key *key, size_t length)
 
 /* `record` begins with the header; `type` and `plaintext_len` are what TLS 1.2 authenticates (RFC
  * 5246 6.2.3.3). */
-static void cover_init(struct record_cover *cover, const struct record_key *key,
+static void cover_init(struct aead_cover *cover, const struct record_key *key,
 	const uint8_t *record, uint8_t type, size_t plaintext_len)
 {
 	uint8_t seq[8];
 
 	put_be64(seq, key->seq);
 	cover->key = key;
-	memcpy(cover->nonce, key->iv, NONCE_LEN);
+	memcpy(cover->nonce, key->iv, AEAD_NONCE_LEN);
 	for (int i = 0; i < 8; i++)
 		cover->nonce[4 + i] ^= seq[i];
 	if (key->version == RECORD_TLS13) {
@@ -127,122 +111,7 @@ static void cover_init(struct record_cover *cover, const struct record_key *key,
 	cover->aad[8] = type;
 	put_be16(cover->aad + 9, RECORD_TLS12);
 	put_be16(cover->aad + 11, plaintext_len);
-	cover->aad_len = AAD_MAX;
-}
-
-static int gcm_seal(const struct record_cover *cover, uint8_t *body, uint32_t len)
-{
-	Aes aes;
-	int r = wc_AesInit(&aes, NULL, INVALID_DEVID);
-
-	if (r == 0)
-		r = wc_AesGcmSetKey(&aes, cover->key->key, aes_key_len(cover->key));
-	if (r == 0)
-		r = wc_AesGcmEncrypt(&aes, body, body, len, cover->nonce, NONCE_LEN, body + len,
-			TAG_LEN, cover->aad, cover->aad_len);
-	wc_AesFree(&aes);
-	explicit_bzero(&aes, sizeof aes);
-	return r;
-}
-
-/* `body` is followed by its tag. The last byte goes to *last instead of `out` (last may be out +
- * len - 1). */
-static int gcm_open(const struct record_cover *cover, const uint8_t *body, uint32_t len,
-	uint8_t *out, uint8_t *last)
-{
-	Aes aes;
-	int r = wc_AesInit(&aes, NULL, INVALID_DEVID);
-
-	if (r == 0 && (len == 0 || last == out + len - 1)) {
-		r = wc_AesGcmSetKey(&aes, cover->key->key, aes_key_len(cover->key));
-		if (r == 0)
-			r = wc_AesGcmDecrypt(&aes, out, body, len, cover->nonce, NONCE_LEN,
-				body + len, TAG_LEN, cover->aad, cover->aad_len);
-	} else if (r == 0) {
-		r = wc_AesGcmDecryptInit(
-			&aes, cover->key->key, aes_key_len(cover->key), cover->nonce, NONCE_LEN);
-		if (r == 0)
-			r = wc_AesGcmDecryptUpdate(
-				&aes, out, body, len - 1, cover->aad, cover->aad_len);
-		if (r == 0)
-			r = wc_AesGcmDecryptUpdate(&aes, last, body + len - 1, 1, NULL, 0);
-		if (r == 0)
-			r = wc_AesGcmDecryptFinal(&aes, body + len, TAG_LEN);
-	}
-	wc_AesFree(&aes);
-	explicit_bzero(&aes, sizeof aes);
-	return r;
-}
-
-static int chacha_seal(const struct record_cover *cover, uint8_t *body, uint32_t len)
-{
-	ChaChaPoly_Aead aead;
-	int r = wc_ChaCha20Poly1305_Init(
-		&aead, cover->key->key, cover->nonce, CHACHA20_POLY1305_AEAD_ENCRYPT);
-
-	if (r == 0)
-		r = wc_ChaCha20Poly1305_UpdateAad(&aead, cover->aad, cover->aad_len);
-	if (r == 0)
-		r = wc_ChaCha20Poly1305_UpdateData(&aead, body, body, len);
-	if (r == 0)
-		r = wc_ChaCha20Poly1305_Final(&aead, body + len);
-	explicit_bzero(&aead, sizeof aead);
-	return r;
-}
-
-static int chacha_open(const struct record_cover *cover, const uint8_t *body, uint32_t len,
-	uint8_t *out, uint8_t *last)
-{
-	ChaChaPoly_Aead aead;
-	uint8_t tag[TAG_LEN];
-	int r = wc_ChaCha20Poly1305_Init(
-		&aead, cover->key->key, cover->nonce, CHACHA20_POLY1305_AEAD_DECRYPT);
-
-	if (r == 0)
-		r = wc_ChaCha20Poly1305_UpdateAad(&aead, cover->aad, cover->aad_len);
-	if (r == 0 && len > 0)
-		r = wc_ChaCha20Poly1305_UpdateData(&aead, body, out, len - 1);
-	if (r == 0 && len > 0)
-		r = wc_ChaCha20Poly1305_UpdateData(&aead, body + len - 1, last, 1);
-	if (r == 0)
-		r = wc_ChaCha20Poly1305_Final(&aead, tag);
-	if (r == 0)
-		r = wc_ChaCha20Poly1305_CheckTag(body + len, tag);
-	explicit_bzero(&aead, sizeof aead);
-	explicit_bzero(tag, sizeof tag);
-	return r;
-}
-
-static int aead_seal(const struct record_cover *cover, uint8_t *body, size_t len)
-{
-	return cover->key->aead == RECORD_CHACHA20_POLY1305
-		       ? chacha_seal(cover, body, (uint32_t)len)
-		       : gcm_seal(cover, body, (uint32_t)len);
-}
-
-static int aead_open(const struct record_cover *cover, const uint8_t *body, size_t len,
-	uint8_t *out, uint8_t *last)
-{
-	return cover->key->aead == RECORD_CHACHA20_POLY1305
-		       ? chacha_open(cover, body, (uint32_t)len, out, last)
-		       : gcm_open(cover, body, (uint32_t)len, out, last);
-}
-
-static void gather(const struct iovec *iov, size_t offset, size_t len, uint8_t *out)
-{
-	for (; len > 0; iov++) {
-		size_t n;
-
-		if (offset >= iov->iov_len) {
-			offset -= iov->iov_len;
-			continue;
-		}
-		n = iov->iov_len - offset < len ? iov->iov_len - offset : len;
-		memcpy(out, (const uint8_t *)iov->iov_base + offset, n);
-		out += n;
-		len -= n;
-		offset = 0;
-	}
+	cover->aad_len = AEAD_AAD_MAX;
 }
 
 /* Past the limit there is room for what has to be said then: a KeyUpdate, an alert. */
@@ -258,22 +127,21 @@ ssize_t record_seal(struct record_key *key, enum record_type type, const struct 
 {
 	bool tls13 = key->version == RECORD_TLS13;
 	uint8_t *body = out + RECORD_HEADER_LEN + explicit_len(key);
-	struct record_cover cover;
+	const struct aead_source source = { iov, offset, len, (uint8_t)type, tls13 };
+	struct aead_cover cover;
 	int r;
 
 	if (len > record_seal_most(key))
 		return -EINVAL;
 	if (key->seq >= seal_limit(key))
 		return -EOVERFLOW;
-	gather(iov, offset, len, body);
-	if (tls13)
-		body[len] = (uint8_t)type;
 	out[0] = tls13 ? RECORD_APPLICATION_DATA : (uint8_t)type;
 	put_be16(out + 1, RECORD_TLS12);
 	put_be16(out + 3, len + record_overhead(key) - RECORD_HEADER_LEN);
 	cover_init(&cover, key, out, (uint8_t)type, len);
-	memcpy(out + RECORD_HEADER_LEN, cover.nonce + NONCE_LEN - EXPLICIT_LEN, explicit_len(key));
-	r = aead_seal(&cover, body, len + inner_type_len(key));
+	memcpy(out + RECORD_HEADER_LEN, cover.nonce + AEAD_NONCE_LEN - EXPLICIT_LEN,
+		explicit_len(key));
+	r = aead_chosen()->seal(&cover, &source, body);
 	if (r != 0) {
 		/* Plaintext may stand in the buffer that is meant for the network. */
 		explicit_bzero(out, len + record_overhead(key));
@@ -302,7 +170,7 @@ static ssize_t open_tls13(struct record_key *key, const uint8_t *record, size_t 
 	uint8_t *out, enum record_type *type)
 {
 	const uint8_t *body = record + RECORD_HEADER_LEN;
-	struct record_cover cover;
+	struct aead_cover cover;
 	uint8_t aside = 0;
 	uint8_t *last = out == body ? out + body_len - 1 : &aside;
 
@@ -311,7 +179,7 @@ static ssize_t open_tls13(struct record_key *key, const uint8_t *record, size_t 
 	if (body_len == 0)
 		return -EPROTO;
 	cover_init(&cover, key, record, 0, 0);
-	if (aead_open(&cover, body, body_len, out, last) != 0)
+	if (aead_chosen()->open(&cover, body, body_len, out, last) != 0)
 		return -EBADMSG;
 	return strip_padding(out, body_len - 1, *last, type);
 }
@@ -324,11 +192,12 @@ static ssize_t open_tls12(struct record_key *key, const uint8_t *record, size_t 
 	/* In place the plaintext starts before its ciphertext: the AEADs can do "at the same
 	 * place", but not "overlapping". */
 	uint8_t *at = out == record + RECORD_HEADER_LEN ? out + lead : out;
-	struct record_cover cover;
+	struct aead_cover cover;
 
 	cover_init(&cover, key, record, record[0], body_len);
-	memcpy(cover.nonce + NONCE_LEN - EXPLICIT_LEN, record + RECORD_HEADER_LEN, lead);
-	if (aead_open(&cover, body, body_len, at, body_len > 0 ? at + body_len - 1 : at) != 0) {
+	memcpy(cover.nonce + AEAD_NONCE_LEN - EXPLICIT_LEN, record + RECORD_HEADER_LEN, lead);
+	if (aead_chosen()->open(
+		    &cover, body, body_len, at, body_len > 0 ? at + body_len - 1 : at) != 0) {
 		explicit_bzero(at, body_len);
 		return -EBADMSG;
 	}
@@ -352,9 +221,9 @@ ssize_t record_open(struct record_key *key, const uint8_t *record, size_t record
 		return -EPROTO;
 	if (key->seq == UINT64_MAX)
 		return -EOVERFLOW;
-	if (header.length < lead + TAG_LEN)
+	if (header.length < lead + AEAD_TAG_LEN)
 		return -EBADMSG;
-	body_len = header.length - lead - TAG_LEN;
+	body_len = header.length - lead - AEAD_TAG_LEN;
 	n = key->version == RECORD_TLS13 ? open_tls13(key, record, body_len, out, &found)
 					 : open_tls12(key, record, body_len, out, &found);
 	/* RFC 8446 5.4, RFC 5246 6.2.1: only application data may be empty. */

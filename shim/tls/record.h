@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The TLS record layer: AEAD protection of records, TLS 1.2 (RFC 5246 6.2, RFC 5288, RFC 7905)
- * and 1.3 (RFC 8446 5). Pure: bytes in, bytes out. No sockets, no policy, no allocation, no global
- * state. Everything a direction needs is in struct record_key, which holds no pointers and may live
- * in memory that processes share.
+ * and 1.3 (RFC 8446 5). Pure: bytes in, bytes out. No sockets, no policy, no allocation. Everything
+ * a direction needs is in struct record_key, which holds no pointers and may live in memory that
+ * processes share; what a process may keep besides is the expanded form of the keys it used last.
  */
 #ifndef SEAMTLS_TLS_RECORD_H
 #define SEAMTLS_TLS_RECORD_H
@@ -110,6 +110,9 @@ int record_key_from_secret(
  */
 uint64_t record_key_left(const struct record_key *key);
 
+/* This process has done with the key, though others may have not: wipes what it keeps of it. */
+void record_key_forget(const struct record_key *key);
+/* The same, and the key itself. */
 void record_key_clear(struct record_key *key);
 
 #endif

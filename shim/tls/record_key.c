@@ -2,6 +2,9 @@
 /* The life of a record key: from a traffic secret (RFC 8446 7.3), to the next one (7.2), how long
  * it lasts (5.5), wiped. */
 #include "tls/record.h"
+
+#include "tls/aead.h"
+
 #include <errno.h>
 #include <string.h>
 #include <wolfssl/wolfcrypt/settings.h>
@@ -55,6 +58,7 @@ int record_key_update(struct record_key *key)
 		return -EPROTO;
 	r = expand(key, "traffic upd", next, key->hash_len);
 	if (r == 0) {
+		record_key_forget(key);
 		memcpy(key->secret, next, key->hash_len);
 		r = derive(key);
 	}
@@ -76,7 +80,13 @@ uint64_t record_key_left(const struct record_key *key)
 	return key->seq < max ? max - key->seq : 0;
 }
 
+void record_key_forget(const struct record_key *key)
+{
+	aead_chosen()->forget(key);
+}
+
 void record_key_clear(struct record_key *key)
 {
+	record_key_forget(key);
 	explicit_bzero(key, sizeof *key);
 }

@@ -1,11 +1,38 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "record_reference.h"
-#include <check.h>
+#include "tls/aead.h"
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void use_wolfcrypt(void)
+{
+	aead_choose(aead_wolfcrypt());
+}
+
+static void use_ipsec_mb(void)
+{
+	aead_choose(aead_ipsec_mb());
+}
+
+static void add_case(
+	Suite *suite, const struct aead *aead, void (*use)(void), void (*add)(TCase *tcase))
+{
+	TCase *tcase = tcase_create(aead->name);
+
+	tcase_add_checked_fixture(tcase, use, NULL);
+	add(tcase);
+	suite_add_tcase(suite, tcase);
+}
+
+void reference_add_each_aead(Suite *suite, void (*add)(TCase *tcase))
+{
+	add_case(suite, aead_wolfcrypt(), use_wolfcrypt, add);
+	if (aead_ipsec_mb() != NULL)
+		add_case(suite, aead_ipsec_mb(), use_ipsec_mb, add);
+}
 
 size_t reference_hex(const char *hex, uint8_t *out)
 {

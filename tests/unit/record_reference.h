@@ -4,6 +4,10 @@
 #define SEAMTLS_TESTS_RECORD_REFERENCE_H
 
 #include "tls/record.h"
+#include <check.h>
+
+/* A test case for each AEAD implementation that runs here, with the tests that `add` adds. */
+void reference_add_each_aead(Suite *suite, void (*add)(TCase *tcase));
 
 /* Hex into bytes; how many. */
 size_t reference_hex(const char *hex, uint8_t *out);

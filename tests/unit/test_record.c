@@ -170,6 +170,27 @@ START_TEST(pieces_are_gathered)
 }
 END_TEST
 
+START_TEST(pieces_of_any_size_are_gathered)
+{
+	static uint8_t plain[RECORD_MAX_PLAINTEXT], record[RECORD_MAX_LEN], want[RECORD_MAX_LEN];
+	struct record_key key = key_new((size_t)_i), again = key;
+	struct iovec iov[1024];
+	size_t count = 0, at = 0;
+
+	for (size_t i = 0; i < sizeof plain; i++)
+		plain[i] = (uint8_t)(i * 5);
+	for (; at < sizeof plain; at += iov[count++].iov_len) {
+		size_t len = count * 7 % 67;
+
+		iov[count] = (struct iovec){ plain + at,
+			len < sizeof plain - at ? len : sizeof plain - at };
+	}
+	record_seal(&key, RECORD_APPLICATION_DATA, iov, 0, sizeof plain, record);
+	reference_seal(&again, RECORD_APPLICATION_DATA, plain, sizeof plain, 0, want);
+	ck_assert_mem_eq(record, want, sizeof plain + record_overhead(&key));
+}
+END_TEST
+
 START_TEST(more_than_a_record_is_refused)
 {
 	struct record_key key = key_new((size_t)_i);
@@ -272,24 +293,28 @@ START_TEST(key_is_wiped)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *tcase)
 {
-	Suite *suite = suite_create("record");
-	TCase *tcase = tcase_create("record");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
 	tcase_add_loop_test(
 		tcase, rfc8448_is_reproduced, 0, sizeof rfc8448_case / sizeof rfc8448_case[0]);
 	tcase_add_test(tcase, keys_of_rfc8448_are_derived);
 	tcase_add_loop_test(tcase, every_size_is_as_openssl_has_it, 0, KINDS * SIZES);
 	tcase_add_loop_test(tcase, pieces_are_gathered, 0, KINDS);
+	tcase_add_loop_test(tcase, pieces_of_any_size_are_gathered, 0, KINDS);
 	tcase_add_loop_test(tcase, more_than_a_record_is_refused, 0, KINDS);
 	tcase_add_loop_test(tcase, key_update_is_a_chain, 0, KINDS);
 	tcase_add_loop_test(tcase, limits_are_kept, 0, KINDS);
 	tcase_add_loop_test(tcase, a_record_can_be_taken_back, 0, KINDS);
 	tcase_add_loop_test(tcase, key_is_wiped, 0, KINDS);
-	suite_add_tcase(suite, tcase);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("record");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	reference_add_each_aead(suite, add_tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

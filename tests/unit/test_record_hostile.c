@@ -283,13 +283,8 @@ START_TEST(room_is_told)
 }
 END_TEST
 
-int main(void)
+static void add_tests(TCase *tcase)
 {
-	Suite *suite = suite_create("record_hostile");
-	TCase *tcase = tcase_create("record_hostile");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
 	tcase_add_loop_test(tcase, each_byte_is_authenticated, 0, KINDS);
 	tcase_add_loop_test(tcase, truncated_is_refused, 0, KINDS);
 	tcase_add_loop_test(tcase, order_is_kept, 0, KINDS);
@@ -302,7 +297,15 @@ int main(void)
 	tcase_add_loop_test(
 		tcase, header_is_parsed_or_refused, 0, sizeof header_case / sizeof header_case[0]);
 	tcase_add_loop_test(tcase, room_is_told, 0, KINDS);
-	suite_add_tcase(suite, tcase);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("record_hostile");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	reference_add_each_aead(suite, add_tests);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
