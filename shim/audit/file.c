@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -168,19 +167,19 @@ bool audit_file_name_time(const char *name, int64_t *out)
 	return true;
 }
 
-static void new_name(char *out, size_t len, unsigned attempt)
+/* The names of a process's files are in the order in which they were made. Its number may be that
+ * of another in the same second, before this or in another container: then there is a next name. */
+static void new_name(char *out, size_t len)
 {
+	static _Atomic uint16_t made;
 	struct timespec now;
-	uint16_t random;
 	int year, month, day, second;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
-		random = (uint16_t)((unsigned)now.tv_nsec / 1000 + attempt);
 	civil_date(now.tv_sec / SECONDS_A_DAY, &year, &month, &day);
 	second = (int)(now.tv_sec % SECONDS_A_DAY);
 	snprintf(out, len, NAME_BEGIN "%04d%02d%02dT%02d%02d%02dZ-%d-%04x" NAME_END, year, month,
-		day, second / 3600, second / 60 % 60, second % 60, (int)getpid(), random);
+		day, second / 3600, second / 60 % 60, second % 60, (int)getpid(), made++);
 }
 
 /* What we know the file by. 0; -errno, and the descriptor is closed. */
@@ -210,7 +209,7 @@ static int create_in(struct audit_file *file, int dir)
 	int fd = -1, r;
 
 	for (unsigned i = 0; fd < 0 && i < NAME_TRIES; i++) {
-		new_name(name, sizeof name, i);
+		new_name(name, sizeof name);
 		fd = openat(dir, name,
 			O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 		if (fd < 0 && errno != EEXIST)
