@@ -26,7 +26,7 @@ static int on_read(WOLFSSL *ssl, char *buf, int len, void *arg)
 	ssize_t n;
 
 	if (handshake->context->role == TLS_SERVER) {
-		ticket_forget_offer(handshake);
+		ticket_before_read(handshake);
 		n = early_read(handshake, (uint8_t *)buf, (size_t)len);
 	} else {
 		n = wire_read(&handshake->wire, (uint8_t *)buf, (size_t)len);

@@ -102,6 +102,7 @@ struct tls_post_auth *tls_handshake_post_auth(struct tls_handshake *handshake)
 		wolfSSL_SetIOWriteCtx(auth->ssl, auth);
 		wolfSSL_SetCertCbCtx(auth->ssl, NULL);
 		wolfSSL_set_tls13_secret_cb(auth->ssl, NULL, NULL);
+		FreeArrays(auth->ssl, 1); /* 7 KB that only a handshake needs */
 	}
 	record_key_clear(&send);
 	record_key_clear(&receive);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A TLS 1.3 client's certificate, asked for after the handshake (RFC 8446 4.6.2). Offered, and
- * kept, only where the rule has a certificate: wolfSSL's object has to stay for it, some 6 KB.
+ * kept, only where the rule has a certificate: wolfSSL's object has to stay for it, some 14 KB.
  */
 #ifndef SEAMTLS_TLS_POST_AUTH_H
 #define SEAMTLS_TLS_POST_AUTH_H

@@ -233,10 +233,12 @@ int ticket_set(struct tls_context *context, const struct tls_settings *settings,
 	return 0;
 }
 
-void ticket_forget_offer(struct tls_handshake *handshake)
+void ticket_before_read(struct tls_handshake *handshake)
 {
 	WOLFSSL *ssl = handshake->ssl;
 
+	if (handshake->secrets[SECRET_SERVER_TRAFFIC].len > 0)
+		ssl->session->ticketNonce.len = 0;
 	if (ssl->options.serverState == SERVER_HELLO_RETRY_REQUEST_COMPLETE)
 		TLSX_Remove(&ssl->extensions, TLSX_PRE_SHARED_KEY, ssl->heap);
 }

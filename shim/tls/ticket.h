@@ -15,9 +15,13 @@ struct tls_handshake;
 int ticket_set(struct tls_context *context, const struct tls_settings *settings, bool tls13,
 	const struct why *why);
 
-/* Server, before it reads: a second ClientHello says again what it offers, or offers no ticket any
- * more (RFC 8446 4.1.2), which wolfSSL takes for one that stands in the wrong place. */
-void ticket_forget_offer(struct tls_handshake *handshake);
+/*
+ * Server, before it reads. A second ClientHello says again what it offers, or offers no ticket any
+ * more (RFC 8446 4.1.2), which wolfSSL takes for one that stands in the wrong place. And tickets of
+ * this connection are numbered from its beginning, since its secret is a new one; wolfSSL goes on
+ * from the one that was resumed, and fails at the 256th.
+ */
+void ticket_before_read(struct tls_handshake *handshake);
 
 /*
  * TLS 1.3: what wolfSSL has written behind the handshake is taken back, and kept as messages in

@@ -185,6 +185,16 @@ START_TEST(forked_children_share_sessions_and_keys)
 }
 END_TEST
 
+/* wolfSSL numbers the tickets of a chain of sessions by one byte. */
+START_TEST(chain_of_resumptions_has_no_end)
+{
+	only_version(1);
+	ck_assert(!resumes());
+	for (int i = 0; i < 300; i++)
+		ck_assert(resumes());
+}
+END_TEST
+
 START_TEST(ticket_of_tls13_is_offered_once)
 {
 	struct pair *pair;
@@ -367,6 +377,57 @@ START_TEST(keys_of_a_file_are_used_and_old_ones_taken)
 }
 END_TEST
 
+/* The contexts stay; only the file changes. Whether the server takes the session that is offered.
+ */
+static bool resumes_with(struct tls_context *of_client, struct tls_context *of_server)
+{
+	struct pair *pair = calloc(1, sizeof *pair);
+	struct tls_transport to_server = { pair_recv, pair_send, &pair->client_end };
+	struct tls_transport to_client = { pair_recv, pair_send, &pair->server_end };
+	bool resumed;
+
+	pair->client_end.in = pair->server_end.out = &pair->to_client;
+	pair->client_end.out = pair->server_end.in = &pair->to_server;
+	tls_handshake_new(of_client, "server.test", &to_server, &pair->client);
+	tls_handshake_new(of_server, NULL, &to_client, &pair->server);
+	tls_handshake_resume(pair->client, "server.test", PORT);
+	pair_run(pair);
+	ck_assert_msg(pair->client_result == 0 && pair->server_result == 0,
+		"client: %s, server: %s", tls_handshake_result(pair->client)->reason,
+		tls_handshake_result(pair->server)->reason);
+	hand_over_tickets(pair);
+	resumed = tls_handshake_result(pair->server)->resumed;
+	pair_free(pair);
+	return resumed;
+}
+
+#define LOOKS_MOST 100000
+
+START_TEST(change_of_the_file_is_noticed)
+{
+	struct tls_context *of_client, *of_server;
+	char why[TLS_REASON_MAX];
+	int looks = 0;
+
+	only_version(_i);
+	use_keys("b");
+	ck_assert_int_eq(tls_context_new(&client.tls, TLS_CLIENT, &of_client, why, sizeof why), 0);
+	ck_assert_int_eq(tls_context_new(&server.tls, TLS_SERVER, &of_server, why, sizeof why), 0);
+	ck_assert(!resumes_with(of_client, of_server));
+	ck_assert(resumes_with(of_client, of_server));
+	write_keys("c");
+	while (resumes_with(of_client, of_server)) /* at most until the next second */
+		ck_assert_int_lt(looks++, LOOKS_MOST);
+	ck_assert(resumes_with(of_client, of_server));
+	ck_assert_int_eq(truncate(keys_path, 79), 0); /* wrong, so nothing changes */
+	for (int i = 0; i < 50; i++)
+		ck_assert(resumes_with(of_client, of_server));
+	tls_context_free(of_client);
+	tls_context_free(of_server);
+	server.tls.ticket_keys = NULL;
+}
+END_TEST
+
 static const size_t wrong_size[] = { 0, 1, 48, 79, 81, 80 * 17 };
 
 START_TEST(file_of_another_size_is_refused)
@@ -431,12 +492,14 @@ int main(void)
 	tcase_add_loop_test(plain, alpn_is_agreed_on_anew, 0, 2);
 	tcase_add_test(plain, resumption_goes_through_a_hello_retry);
 	tcase_add_loop_test(plain, forked_children_share_sessions_and_keys, 0, 2);
+	tcase_add_test(plain, chain_of_resumptions_has_no_end);
 	tcase_add_test(plain, ticket_of_tls13_is_offered_once);
 	tcase_add_loop_test(plain, server_sends_as_many_tickets_as_it_says, 0, 9);
 	tcase_add_loop_test(plain, another_name_or_port_is_another_session, 0, 2);
 	tcase_add_loop_test(plain, requirement_is_not_got_around, 0, 2);
 	tcase_add_loop_test(plain, failure_makes_the_next_handshake_full, 0, 2);
 	tcase_add_loop_test(plain, keys_of_a_file_are_used_and_old_ones_taken, 0, 2);
+	tcase_add_loop_test(plain, change_of_the_file_is_noticed, 0, 2);
 	tcase_add_loop_test(plain, file_of_another_size_is_refused, 0,
 		sizeof wrong_size / sizeof wrong_size[0]);
 	tcase_add_test(plain, malformed_tickets_are_passed_over);

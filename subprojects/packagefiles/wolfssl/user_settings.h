@@ -87,12 +87,11 @@
 #define WOLFSSL_SESSION_EXPORT
 
 /* Sessions. Without SESSION_CERTS: it makes a session 37 KB. Tickets are sealed by us and have room
- * for a client's certificate; a ticket of another server, as long as it likes, is no error; nor is
- * one that was kept back until the server had something to say, since nothing rests on its age. */
+ * for a client's certificates (longer ones, of another server, are refused); one that was kept back
+ * until the server had something to say is no error, since nothing rests on its age. */
 #define SMALL_SESSION_CACHE
 #define WOLFSSL_NO_DEF_TICKET_ENC_CB
 #define WOLFSSL_TICKET_EXTRA_PADDING_SZ 3072
-#define MAX_PSK_ID_LEN 65535
 #define MAX_TICKET_AGE_DIFF 604800
 #define TLS13_TICKET_NONCE_STATIC_SZ 32
 #define HAVE_EX_DATA
