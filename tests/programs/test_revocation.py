@@ -185,5 +185,6 @@ def test_response_that_is_no_good_is_not_stapled(seam, authority, version, respo
     done = subprocess.run(["openssl", "s_client", "-status", "-CAfile", authority.ca, "-connect", f"127.0.0.1:{server.port}"],
                           input="", capture_output=True, text=True, timeout=60, check=False)
     assert "OCSP response: no response sent" in done.stdout, done.stdout
-    told, = [event for event in server.audit.wait("policy", 2) if event.get("rule") == "in"]
-    assert words in told["reason"], told
+    # Written before the handshake; there may be warnings of other things beside it.
+    told = server.audit.wait("policy", rule="in")
+    assert any(words in event["reason"] for event in told), told
