@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""
+What is measured: real programs at work. A work is done in several variants: `plain`, over TCP; `seamtls`, the same
+program under the library; `native`, with its own TLS (OpenSSL's); `stunnel`, plain behind a TLS proxy, which then counts too.
+What loads a server is never covered, and speaks TLS by OpenSSL.
+
+do(work, variant) of a work gives the cost of one unit, in the unit that it names; it is what the covered program uses, not
+its peer.
+"""
+import os
+import re
+import resource
+import shutil
+import sys
+import time
+
+import nginx as nginx_module
+import postgres
+import stunnel
+from account import cpu_s, memory_kb
+from seam import built
+
+CIPHER = "TLS_AES_128_GCM_SHA256"
+CIPHER_12 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+TIMEOUT_S = 300
+HTTP = "GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+class Work:
+    def __init__(self, name, unit, do, variants=("plain", "seamtls", "native"), target=None):
+        self.name, self.unit, self.do, self.variants, self.target = name, unit, do, variants, target
+
+
+def ciphers(version):
+    return CIPHER if version == "1.3" else CIPHER_12
+
+
+def run(seam, argv, **options):
+    program = seam.start(argv, **options)
+    status = program.wait(TIMEOUT_S)
+    assert status == 0, program.story()
+    return program.stdout.decode()
+
+
+# --- Servers
+
+
+class Server:
+    """A server in a variant: its port, the programs that count, and how to reach it."""
+
+    def __init__(self, program, variant, others=(), port=None):
+        self.programs, self.port = [program, *others], port or program.port
+        self.tls = variant != "plain"
+
+
+def behind_stunnel(seam, program, cert, version):
+    before = len(seam.programs)
+    port = stunnel.terminate(seam, program.port, cert, version)
+    return Server(program, "stunnel", seam.programs[before:], port)
+
+
+def nginx(seam, variant, cert=None, version="1.3", sendfile="on"):
+    cert = cert or seam.pki.good
+    site = seam.make_dir("site")
+    for name, size in (("1m", 1 << 20), ("64k", 65536), ("1k", 1024)):
+        (site / name).write_bytes(b"x" * (size - 4) + b"end\n")
+    more = "keepalive_requests 1000000000;"
+    if variant == "native":
+        more += (f"ssl_certificate {cert.cert}; ssl_certificate_key {cert.key}; ssl_protocols TLSv{version};"
+                 f"ssl_conf_command Ciphersuites {CIPHER}; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256;"
+                 "ssl_ecdh_curve X25519;")
+    listen = nginx_module.CONFIG
+    if variant == "native":
+        nginx_module.CONFIG = listen.replace("listen 127.0.0.1:{port};", "listen 127.0.0.1:{port} ssl;")
+    try:
+        program = nginx_module.start(seam, site, version, sendfile, covered=variant == "seamtls", more=more,
+                                     cert=cert, groups="X25519", ciphers=ciphers(version))
+    finally:
+        nginx_module.CONFIG = listen
+    return behind_stunnel(seam, program, cert, version) if variant == "stunnel" else Server(program, variant)
+
+
+def redis(seam, variant):
+    cert, user = seam.pki.good, "redis" if os.geteuid() == 0 else None
+    folder = seam.make_dir("redis", user)
+    command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    own = ["--tls-cert-file", cert.cert, "--tls-key-file", cert.key, "--tls-ca-cert-file", seam.pki.ca, "--tls-auth-clients", "no",
+           "--tls-ciphersuites", CIPHER, "--port", "0", "--tls-port"]
+    program = seam.serve(
+        lambda port: [*command, *(own if variant == "native" else ["--port"]), port],
+        (lambda port: seam.policy(seam.inbound(port, ciphers=CIPHER))) if variant == "seamtls" else None, user=user)
+    return behind_stunnel(seam, program, cert, "1.3") if variant == "stunnel" else Server(program, variant)
+
+
+def memcached(seam, variant):
+    cert = seam.pki.good
+    own = ["-Z", "-o", f"ssl_chain_cert={cert.cert},ssl_key={cert.key}"] if variant == "native" else []
+    program = seam.serve(
+        lambda port: ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-t", "1", *own, "-p", port],
+        (lambda port: seam.policy(seam.inbound(port, ciphers=CIPHER))) if variant == "seamtls" else None)
+    return behind_stunnel(seam, program, cert, "1.3") if variant == "stunnel" else Server(program, variant)
+
+
+# --- Loads: each gives how many units it has done
+
+
+def load_wrk(seam, server, file, seconds, connections):
+    scheme = "https" if server.tls else "http"
+    out = run(seam, ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"{scheme}://localhost:{server.port}/{file}"])
+    assert "Non-2xx" not in out and "Socket errors" not in out, out
+    return int(re.search(r"(\d+) requests in", out)[1])
+
+
+def load_clients(seam, server, how, count, version, request, answer_end):
+    env = {"BENCH_REQUEST": request, "BENCH_ANSWER_END": answer_end}
+    out = run(seam, [built("tests", "bench", "clients"), how, count, server.port, version if server.tls else "plain"], env=env)
+    assert how != "resume" or not server.tls or int(out) >= 0.95 * (count - 1), f"{int(out)} of {count} were resumed"
+    return count
+
+
+def load_redis(seam, server, count, pipeline):
+    tls = ["--tls", "--cacert", seam.pki.ca, "--sni", "localhost"] if server.tls else []
+    run(seam, ["redis-benchmark", "-p", server.port, "-t", "get,set", "-n", count, "-c", 20, "-d", 100, "-P", pipeline, "-q", *tls])
+    return 2 * count
+
+
+def per_unit(serve, load, scale=1e6):
+    """CPU time of the server for one unit of the load; a first, short one fills its caches."""
+    def do(seam, variant, effort):
+        server = serve(seam, variant)
+        load(seam, server, 0.1 * effort)
+        before = cpu_s(server.programs)
+        units = load(seam, server, effort)
+        return (cpu_s(server.programs) - before) / units * scale
+    return do
+
+
+def files(name, size, sendfile="on"):
+    return per_unit(lambda seam, variant: nginx(seam, variant, sendfile=sendfile),
+                    lambda seam, server, effort: load_wrk(seam, server, name, max(1, round(2 * effort)), 8) * (size / 1e9 if size > 1024 else 1),
+                    1 if size > 1024 else 1e6)
+
+
+def handshakes(how, version, key):
+    def serve(seam, variant):
+        return nginx(seam, variant, cert=getattr(seam.pki, key), version=version)
+    return per_unit(serve, lambda seam, server, effort: load_clients(
+        seam, server, how, max(20, int(1000 * effort)), version, HTTP.format("1k"), "end\n"))
+
+
+def idle(serve, request, answer_end):
+    """Memory of the server for one idle connection, in bytes."""
+    def do(seam, variant, effort):
+        server, count = serve(seam, variant), max(100, int(500 * effort))
+        load_clients(seam, server, "connect", 20, "1.3", request, answer_end)
+        before = memory_kb(server.programs)
+        read_end, write_end = os.pipe()
+        env = {"BENCH_REQUEST": request, "BENCH_ANSWER_END": answer_end}
+        client = seam.start(["/bin/sh", "-c", f'exec "$@" < /proc/{os.getpid()}/fd/{read_end}', "sh",
+                             built("tests", "bench", "clients"), "hold", count, server.port, "1.3" if server.tls else "plain"], env=env)
+        client.until(lambda: b"held" in client.stdout, "it held its connections")
+        after = memory_kb(server.programs)
+        os.close(write_end)
+        os.close(read_end)
+        client.wait(TIMEOUT_S)
+        return (after - before) * 1024 / count
+    return do
+
+
+# --- pgbench
+
+
+def postgres_server(seam, variant):
+    policy = (lambda port: seam.policy(seam.inbound(port, ciphers=CIPHER, starttls="pgsql"))) if variant == "seamtls" else None
+    program = postgres.start(seam, policy, own_tls=variant == "native")
+    server = Server(program, variant)
+    run(seam, [postgres.tool("pgbench"), "-i", "-q", "-s", 1, "-h", program.socket_dir, "-p", program.port, "-U", postgres.USER,
+               "postgres"], user=postgres.user())
+    return server
+
+
+def load_pgbench(seam, server, effort, *more):
+    env = {"PGSSLMODE": "require" if server.tls else "disable", "PGGSSENCMODE": "disable", "HOME": "/"}
+    count = max(10, int((600 if "-C" in more else 10000) * effort))
+    run(seam, [postgres.tool("pgbench"), "-S", "-n", "-c", 2, "-t", count, *more, "-h", "127.0.0.1", "-p", server.port,
+               "-U", postgres.USER, "postgres"], env=env, user=postgres.user())
+    return 2 * count
+
+
+# --- Clients
+
+
+def used_s(seam, argv, policy):
+    """CPU seconds of a command that runs to its end."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    program = seam.start(argv, policy)
+    status = program.wait(TIMEOUT_S)
+    assert status == 0, program.story()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def client(argv, amount=None, scale=1.0, repeat=1):
+    """CPU time of a client; its server is never covered. argv(seam, url, effort) is its command."""
+    def do(seam, variant, effort):
+        server = nginx(seam, "plain" if variant == "plain" else "native")
+        scheme = "https" if variant == "native" else "http"
+        policy = seam.policy(seam.outbound(server.port, ciphers=CIPHER)) if variant == "seamtls" else None
+        command = argv(seam, f"{scheme}://localhost:{server.port}", effort)
+        times = max(1, int(repeat * effort))
+        total = sum(used_s(seam, command, policy) for _ in range(times))
+        return total / times / (amount * effort if amount else 1) * scale
+    return do
+
+
+def curl_down(seam, url, effort):
+    return ["curl", "-sS", "-f", "--cacert", seam.pki.ca, "--tls13-ciphers", CIPHER, "-o", "/dev/null", f"{url}/1m?[1-{max(1, int(256 * effort))}]"]
+
+
+def curl_short(seam, url, _effort):
+    return ["curl", "-sS", "-f", "--cacert", seam.pki.ca, "-o", "/dev/null", f"{url}/1k"]
+
+
+def wget_short(seam, url, _effort):
+    return ["wget", "-q", "--ca-certificate", seam.pki.ca, "-O", "/dev/null", f"{url}/1k"]
+
+
+def python_short(seam, url, _effort):
+    code = "import sys, urllib.request as u, ssl\nif sys.argv[1][4] == 's':\n u.urlopen(sys.argv[1], context=ssl.create_default_context(cafile=sys.argv[2])).read()\nelse:\n u.urlopen(sys.argv[1]).read()"
+    return [sys.executable, "-c", code, f"{url}/1k", seam.pki.ca]
+
+
+# --- Our own programs: both ends count
+
+
+def link(program, amount, scale, *more):
+    def do(seam, variant, effort):
+        how = {"native": "openssl"}.get(variant, "plain")
+        path, cert, count = built("tests", "bench", program), seam.pki.good, max(1, int(amount * effort))
+        first = [path, count, *more]
+        covered = variant == "seamtls"
+        server = seam.serve(lambda port: [*first, "serve", port, how, cert.cert, cert.key],
+                            (lambda port: seam.policy(seam.inbound(port, ciphers=CIPHER))) if covered else None)
+        policy = seam.policy(seam.outbound(server.port, ciphers=CIPHER)) if covered else None
+        out = run(seam, [*first, "connect", server.port, how, seam.pki.ca], policy=policy)
+        assert server.wait(TIMEOUT_S) == 0, server.story()
+        return sum(float(text.split()[1]) for text in (out, server.stdout.decode())) / count * scale
+    return do
+
+
+# --- What is not TLS
+
+
+def preload(seam, variant):
+    return seam.policy(seam.inbound(1)) if variant == "seamtls" else None
+
+
+def start_up(seam, variant, effort):
+    """CPU time of /bin/true; started without shell or wrapper."""
+    env = seam.environment(preload(seam, variant), seam.make_dir("audit"), None)
+    times = max(20, int(200 * effort))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(times):
+        os.waitpid(os.posix_spawn("/bin/true", ["/bin/true"], env), 0)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / times * 1e6
+
+
+def foreign(name):
+    def do(seam, variant, effort):
+        program = seam.start([built("tests", "bench", "foreign"), max(1000, int(200000 * effort))], preload(seam, variant))
+        assert program.wait(TIMEOUT_S) == 0, program.story()
+        return float(dict(line.split() for line in program.stdout.decode().splitlines())[name])
+    return do
+
+
+PLAIN_AND_OURS = ("plain", "seamtls")
+WITH_PROXY = ("plain", "seamtls", "native", "stunnel")
+SET = "set k 0 0 1000\r\n" + "v" * 1000 + "\r\n"
+MB = 1 << 20
+
+WORKS = [
+    Work("nginx-1m", "s/GB", files("1m", 1 << 20), WITH_PROXY, 0.50),
+    Work("nginx-64k", "s/GB", files("64k", 65536), target=0.60),
+    Work("nginx-1k", "us/request", files("1k", 1024), WITH_PROXY, 1.00),
+    Work("nginx-1k-copied", "us/request", files("1k", 1024, "off"), target=0.80),
+    Work("nginx-full-ecdsa-1.3", "us/connection", handshakes("connect", "1.3", "good"), target=0.50),
+    Work("nginx-full-ecdsa-1.2", "us/connection", handshakes("connect", "1.2", "good"), target=0.60),
+    Work("nginx-full-rsa-1.3", "us/connection", handshakes("connect", "1.3", "good_rsa"), target=1.00),
+    Work("nginx-resumed-1.3", "us/connection", handshakes("resume", "1.3", "good"), target=0.50),
+    Work("nginx-resumed-1.2", "us/connection", handshakes("resume", "1.2", "good"), target=0.80),
+    Work("redis", "us/command", per_unit(redis, lambda seam, server, effort: load_redis(seam, server, max(100, int(20000 * effort)), 1)),
+         WITH_PROXY, 0.87),
+    Work("redis-pipelined", "us/command",
+         per_unit(redis, lambda seam, server, effort: load_redis(seam, server, max(100, int(200000 * effort)), 16)), target=0.92),
+    Work("memcached-set", "us/command", per_unit(memcached, lambda seam, server, effort: load_clients(
+        seam, server, "ask", max(100, int(20000 * effort)), "1.3", SET, "STORED\r\n")), target=0.80),
+    Work("memcached-get", "us/command", per_unit(memcached, lambda seam, server, effort: load_clients(
+        seam, server, "connect", 1, "1.3", SET, "STORED\r\n") and load_clients(
+            seam, server, "ask", max(100, int(20000 * effort)), "1.3", "get k\r\n", "END\r\n")), target=0.80),
+    Work("pgbench", "us/query", per_unit(postgres_server, load_pgbench), target=0.95),
+    Work("pgbench-connect", "us/query", per_unit(postgres_server, lambda seam, server, effort: load_pgbench(seam, server, effort, "-C")),
+         target=0.90),
+    Work("curl-download", "s/GB", client(curl_down, 256 * MB / 1e9), target=0.85),
+    Work("curl-short", "ms/run", client(curl_short, scale=1e3, repeat=10), target=0.80),
+    Work("wget-short", "ms/run", client(wget_short, scale=1e3, repeat=10), target=0.30),
+    Work("python-short", "ms/run", client(python_short, scale=1e3, repeat=5), target=0.96),
+    Work("loop-16k", "s/GB", link("bulk", 512 * MB, 1e9, 16384), target=0.72),
+    Work("loop-128k", "s/GB", link("bulk", 512 * MB, 1e9, 131072), target=0.62),
+    Work("pingpong", "us/trip", link("pingpong", 10000, 1e6)),
+    Work("idle-nginx", "bytes/connection", idle(nginx, HTTP.format("1k"), "end\n"), target=8 / 15.7),
+    Work("idle-redis", "bytes/connection", idle(redis, "PING\r\n", "+PONG\r\n"), target=18 / 46),
+    Work("start-up", "us/start", start_up, PLAIN_AND_OURS, 1.3),
+    *[Work(f"foreign-{name}", "ns/call", foreign(name), PLAIN_AND_OURS, 1.05)
+      for name in ("write-file", "read-file", "pipe", "unix-socket", "poll", "open-close")],
+]
+
+
+def missing():
+    """Programs that the works need and that are not installed."""
+    return [name for name in ("nginx", "wrk", "redis-server", "redis-benchmark", "memcached", "stunnel", "curl", "wget")
+            if not shutil.which(name)]
