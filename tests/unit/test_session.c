@@ -409,7 +409,7 @@ START_TEST(change_of_the_file_is_noticed)
 	char why[TLS_REASON_MAX];
 	int looks = 0;
 
-	only_version(_i);
+	only_version(0); /* the file knows of none */
 	use_keys("b");
 	ck_assert_int_eq(tls_context_new(&client.tls, TLS_CLIENT, &of_client, why, sizeof why), 0);
 	ck_assert_int_eq(tls_context_new(&server.tls, TLS_SERVER, &of_server, why, sizeof why), 0);
@@ -499,7 +499,7 @@ int main(void)
 	tcase_add_loop_test(plain, requirement_is_not_got_around, 0, 2);
 	tcase_add_loop_test(plain, failure_makes_the_next_handshake_full, 0, 2);
 	tcase_add_loop_test(plain, keys_of_a_file_are_used_and_old_ones_taken, 0, 2);
-	tcase_add_loop_test(plain, change_of_the_file_is_noticed, 0, 2);
+	tcase_add_test(plain, change_of_the_file_is_noticed);
 	tcase_add_loop_test(plain, file_of_another_size_is_refused, 0,
 		sizeof wrong_size / sizeof wrong_size[0]);
 	tcase_add_test(plain, malformed_tickets_are_passed_over);
