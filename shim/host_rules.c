@@ -9,6 +9,7 @@
 #include "deep.h"
 #include "guard.h"
 #include "notice.h"
+#include "tls/session_cache.h"
 #include "tls/trust.h"
 
 #include <errno.h>
@@ -85,10 +86,26 @@ struct rules *rules_hold(void)
 	return rules;
 }
 
+/* Children that are forked before the first connection are to share their sessions, too. Without
+ * the memory they do not. */
+static void share_sessions(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct policy_rule *rule = &policy->rules[i];
+
+		if (rule->action == POLICY_TLS && rule->tls.resumption &&
+			(policy_rule_directions(rule) & POLICY_OUTBOUND) != 0) {
+			session_cache_prepare();
+			return;
+		}
+	}
+}
+
 void rules_apply(struct rules *next)
 {
 	struct rules *old;
 
+	share_sessions(next->policy);
 	guard_lock(&pointer_lock);
 	old = applied;
 	applied = next;

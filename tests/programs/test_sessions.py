@@ -56,6 +56,16 @@ for _ in range(4):
         os._exit(0)
     os.wait()
 """, 21, 20),
+    # The policy is known when the first socket is made, which is before the fork.
+    "forked before the first": ("""
+import socket
+socket.socket().close()
+for _ in range(4):
+    if os.fork() == 0:
+        fetch(5)
+        os._exit(0)
+    os.wait()
+""", 20, 19),
 }
 
 
