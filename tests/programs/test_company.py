@@ -160,4 +160,4 @@ def test_shared_keys_are_not_dumped(seam):
     program.audit.wait("open", 1)
     flags = [line.split()[1:] for line in Path(f"/proc/{program.pid}/smaps").read_text().splitlines()
              if line.startswith("VmFlags")]
-    assert sum("dd" in words and "sh" in words for words in flags) == 1, "the mapping of keys and sequence numbers"
+    assert sum("dd" in words and "sh" in words for words in flags) == 2, "the mappings of connections and of sessions"
