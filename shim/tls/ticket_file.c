@@ -5,27 +5,19 @@
  * a few times a day. A file that cannot be read or is wrong leaves the old set in use.
  */
 #include "tls/ticket_file.h"
+#include "policy/watch.h"
 #include "tls/pem.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define KEYS_MOST 16
 
-/* What a file that was written or replaced differs in. */
-struct file_mark {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec modified, changed;
-};
-
 struct key_set {
 	struct key_set *older;
-	struct file_mark mark;
 	size_t count;
 	struct ticket_key keys[KEYS_MOST];
 };
@@ -34,32 +26,16 @@ struct ticket_file {
 	char *path;
 	struct key_set *_Atomic set;
 	_Atomic int64_t looked_s;
+	_Atomic pid_t looking; /* the process that does; guards what follows */
+	struct watch watch;
 };
-
-static bool mark_of(const char *path, struct file_mark *out)
-{
-	struct stat st;
-
-	memset(out, 0, sizeof *out);
-	if (stat(path, &st) != 0)
-		return false;
-	out->dev = st.st_dev;
-	out->ino = st.st_ino;
-	out->size = st.st_size;
-	out->modified = st.st_mtim;
-	out->changed = st.st_ctim;
-	return true;
-}
 
 static int set_read(const char *path, struct key_set **out, const struct why *why)
 {
 	struct pem file;
 	struct key_set *set;
-	struct file_mark mark;
-	int r;
+	int r = pem_read(path, &file);
 
-	mark_of(path, &mark);
-	r = pem_read(path, &file);
 	if (r < 0)
 		return why_say(why, r, "cannot read the ticket keys '%s': %s", path, why_errno(r));
 	set = calloc(1, sizeof *set);
@@ -75,7 +51,6 @@ static int set_read(const char *path, struct key_set **out, const struct why *wh
 	} else {
 		memcpy(set->keys, file.text, file.len);
 		set->count = file.len / sizeof *set->keys;
-		set->mark = mark;
 		*out = set;
 	}
 	pem_clear(&file);
@@ -90,6 +65,7 @@ int ticket_file_open(const char *path, struct ticket_file **out, const struct wh
 
 	if (file == NULL)
 		return -ENOMEM;
+	watch_add(&file->watch, path);
 	file->path = strdup(path);
 	r = file->path != NULL ? set_read(path, &set, why) : -ENOMEM;
 	if (r < 0) {
@@ -113,24 +89,49 @@ void ticket_file_close(struct ticket_file *file)
 		explicit_bzero(set, sizeof *set);
 		free(set);
 	}
+	watch_clear(&file->watch);
 	free(file->path);
 	free(file);
 }
 
-static void look_again(struct ticket_file *file)
+static bool same_keys(const struct key_set *a, const struct key_set *b)
+{
+	return a->count == b->count && memcmp(a->keys, b->keys, a->count * sizeof a->keys[0]) == 0;
+}
+
+static void read_again(struct ticket_file *file)
 {
 	struct key_set *set = atomic_load(&file->set), *fresh = NULL;
 	const struct why nobody = { NULL, 0 };
-	struct file_mark mark;
 
-	if (!mark_of(file->path, &mark) || memcmp(&mark, &set->mark, sizeof mark) == 0 ||
-		set_read(file->path, &fresh, &nobody) < 0)
+	watch_clear(&file->watch);
+	watch_add(&file->watch, file->path);
+	if (set_read(file->path, &fresh, &nobody) < 0)
 		return;
-	fresh->older = set;
-	if (!atomic_compare_exchange_strong(&file->set, &set, fresh)) {
+	if (same_keys(fresh, set)) {
 		explicit_bzero(fresh, sizeof *fresh);
 		free(fresh);
+		return;
 	}
+	fresh->older = set;
+	atomic_store(&file->set, fresh);
+}
+
+static void look_again(struct ticket_file *file)
+{
+	pid_t self = getpid(), holder = 0;
+
+	if (!atomic_compare_exchange_strong(&file->looking, &holder, self)) {
+		if (holder == self ||
+			!atomic_compare_exchange_strong(&file->looking, &holder, self))
+			return;
+		/* A thread was in the middle of it when its process was forked to be this one. */
+		memset(&file->watch, 0, sizeof file->watch);
+		file->watch.lacking = true;
+	}
+	if (watch_changed(&file->watch))
+		read_again(file);
+	atomic_store(&file->looking, 0);
 }
 
 /* The file is looked at once a second at most, by whoever comes first. */
