@@ -15,9 +15,7 @@ const char *policy_locked_path(void)
 	return SYSTEM_DIR "/policy.conf";
 }
 
-/* A file that is there and cannot be looked at counts as there: loading it will say why it cannot
- * be used. */
-static bool is_there(const char *path)
+bool policy_is_there(const char *path)
 {
 	struct stat st;
 
@@ -31,7 +29,7 @@ static int try_path(const char *dir, const char *below, const char *name, char *
 		*out = NULL;
 		return -ENOMEM;
 	}
-	if (is_there(*out))
+	if (policy_is_there(*out))
 		return 0;
 	free(*out);
 	*out = NULL;
@@ -63,7 +61,7 @@ bool policy_is_path(const char *setting)
 int policy_find(const char *setting, const struct policy_places *places, char **out)
 {
 	*out = NULL;
-	if (setting == NULL && !is_there(policy_locked_path()))
+	if (setting == NULL && !policy_is_there(policy_locked_path()))
 		return 0;
 	if (setting == NULL)
 		setting = policy_locked_path();

@@ -199,6 +199,9 @@ int policy_find(const char *setting, const struct policy_places *places, char **
  * web.conf.conf. */
 bool policy_is_path(const char *setting);
 
+/* A file that cannot be looked at counts as there: loading it will say why it cannot be used. */
+bool policy_is_there(const char *path);
+
 /* The system's policy file, whether it is there or not. */
 const char *policy_locked_path(void);
 

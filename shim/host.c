@@ -132,7 +132,7 @@ static enum host_status set_up(void)
 	/* What cannot be loaded cannot say `locked` either; but the system's own policy is above
 	 * the environment. */
 	if (off && (policy != NULL ? !policy->global.locked
-				   : access(policy_locked_path(), F_OK) != 0)) {
+				   : !policy_is_there(policy_locked_path()))) {
 		policy_free(policy);
 		return HOST_DISABLED;
 	}

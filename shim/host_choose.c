@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What the environment meant at the start, made absolute; wherever the program goes, and whatever
  * root directory it takes, it is not another file's turn. */
@@ -61,7 +60,7 @@ static int load_locked(struct policy **out, struct watch *files, const struct te
 {
 	int r;
 
-	if (access(policy_locked_path(), F_OK) != 0) {
+	if (!policy_is_there(policy_locked_path())) {
 		watch_add(files, policy_locked_path());
 		/* Out of reach, in another root directory or taken away, it is not undone. */
 		return was_locked ? -ENOENT : 0;

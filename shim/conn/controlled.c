@@ -158,12 +158,14 @@ static int begin(struct conn *conn, int fd, enum tls_role role, const struct sea
 	forget_last(conn);
 	conn->role = role;
 	conn->timeout_ms = start->timeout_ms;
+	conn_name_ends(conn, fd);
 	if (start->server_name[0] != '\0') {
 		conn->start_name = strdup(start->server_name);
-		if (conn->start_name == NULL)
+		if (conn->start_name == NULL) {
+			conn_fail(conn, ENOBUFS, NULL, "no memory for the name of the peer");
 			return -ENOBUFS;
+		}
 	}
-	conn_name_ends(conn, fd);
 	if (has_unread(conn, fd))
 		return -EPROTO;
 	r = prepare(conn);

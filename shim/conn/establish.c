@@ -216,12 +216,19 @@ static int opened(struct conn *conn, int fd)
 	share->tickets_due = conn->tickets != NULL;
 	note_result(conn, result);
 	report_open(conn, result);
+	/* Before anybody else may send. The program was told that it is sent: a peer that is gone
+	 * it meets later, but what is behind a gap must not follow. */
+	if (conn_state(conn) != CONN_FAILED && early_len > 0)
+		r = conn_send_early(conn, fd, early, early_len);
+	if (r == -ENOBUFS || r == -ENOMEM)
+		conn_fail(conn, ENOBUFS, NULL,
+			"no memory to send what the program had written before the handshake's "
+			"end");
+	if (early != NULL)
+		explicit_bzero(early, early_len);
+	free(early);
 	if (conn_state(conn) == CONN_FAILED)
 		return -atomic_load(&share->error);
-	/* Before anybody else may send. */
-	if (early_len > 0)
-		conn_send_early(conn, fd, early, early_len);
-	free(early);
 	conn_set_state(conn, CONN_OPEN);
 	conn_sync_low_water(conn, fd, false);
 	if (conn->early_closed)

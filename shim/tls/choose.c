@@ -129,11 +129,7 @@ int choose_context(struct tls_handshake *handshake)
 	/* What is wrong with a ClientHello is wolfSSL's to say. */
 	if (r == 0)
 		handshake->context = best_for(handshake->first, &hello);
-	if (handshake->context != before && handshake_begin(handshake) < 0) {
-		handshake->context = before;
-		handshake_begin(handshake);
-	}
 	free(handshake->hello);
 	handshake->hello = NULL;
-	return 0;
+	return handshake->context != before ? handshake_begin(handshake) : 0;
 }

@@ -357,13 +357,23 @@ static bool is_group_allowed(struct tls_handshake *handshake)
 	return false;
 }
 
+/* There may be no wolfSSL to ask. */
+static int say_memory(struct tls_handshake *handshake, int r)
+{
+	struct why why = { handshake->result.reason, sizeof handshake->result.reason };
+
+	return why_say(&why, r, "%s", why_errno(r));
+}
+
 /* One run of wolfSSL, as far as its input goes. 0: it is through. */
 static int run(struct tls_handshake *handshake)
 {
-	int r, error;
+	int r = handshake->choosing ? choose_context(handshake) : 0, error;
 
-	if (handshake->choosing && choose_context(handshake) == -EAGAIN)
-		return -EAGAIN;
+	if (r == -EAGAIN)
+		return r;
+	if (r < 0)
+		return say_memory(handshake, r);
 	r = handshake->context->role == TLS_CLIENT ? wolfSSL_connect(handshake->ssl)
 						   : wolfSSL_accept(handshake->ssl);
 	if (r != WOLFSSL_SUCCESS)

@@ -61,8 +61,8 @@ struct tls_handshake {
 	struct tls_resumption *resumption;
 };
 
-/* choose.c: settles which certificate the client gets. 0; or -EAGAIN: the ClientHello is not there
- * yet. */
+/* choose.c: settles which certificate the client gets. 0; -EAGAIN: the ClientHello is not there
+ * yet; -ENOMEM. */
 int choose_context(struct tls_handshake *handshake);
 /* wolfSSL begins anew, with the context that is set now. 0 or -errno. */
 int handshake_begin(struct tls_handshake *handshake);

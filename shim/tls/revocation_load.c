@@ -67,6 +67,26 @@ static int add_block(struct revocation *revocation, const struct pem_block *bloc
 	return r;
 }
 
+/* What pem_next() does not see: a list without its end, or behind a NUL. */
+static bool is_cut(const struct pem *pem, size_t at)
+{
+	static const char begin[] = "-----BEGIN X509 CRL";
+
+	return memmem(pem->text + at, pem->len - at, begin, sizeof begin - 1) != NULL;
+}
+
+/* As "ca.crl", and as openssl rehash calls it, "9d66eef0.r0". */
+static bool is_called_list(const char *path)
+{
+	const char *end = strrchr(path, '.');
+
+	if (end == NULL)
+		return false;
+	return strcmp(end, ".crl") == 0 ||
+	       (end[1] == 'r' && end[2] != '\0' &&
+		       strspn(end + 2, "0123456789") == strlen(end + 2));
+}
+
 /* 0 also if there is none in it. */
 static int load_file(struct revocation *revocation, const char *path, const struct why *why)
 {
@@ -84,7 +104,9 @@ static int load_file(struct revocation *revocation, const char *path, const stru
 		if (strcmp(block.label, "X509 CRL") == 0)
 			r = add_block(revocation, &block, path, why);
 	}
-	if (!blocks) {
+	if (r == 0 && is_cut(&pem, at)) {
+		r = why_say(why, -EINVAL, "a revocation list in '%s' is cut short", path);
+	} else if (!blocks) {
 		r = add(revocation, pem.text, pem.len, path, why);
 		r = r == -EBADMSG ? 0 : r;
 	}
@@ -92,27 +114,49 @@ static int load_file(struct revocation *revocation, const char *path, const stru
 	return r;
 }
 
+static int say_unreadable(const char *path, int r, const struct why *why)
+{
+	return why_say(why, r, "cannot read the directory '%s' of revocation lists: %s", path,
+		why_errno(r));
+}
+
+static int load_entry(
+	struct revocation *revocation, const char *dir, const char *name, const struct why *why)
+{
+	size_t before = revocation->count;
+	char file[PATH_MAX];
+	struct stat st;
+	int r;
+
+	if (snprintf(file, sizeof file, "%s/%s", dir, name) >= (int)sizeof file)
+		return say_unreadable(dir, -ENAMETOOLONG, why);
+	/* Of a link to nothing, load_file() says so if it is to be a list. */
+	if ((stat(file, &st) != 0 ? !is_called_list(name) : !S_ISREG(st.st_mode)))
+		return 0;
+	r = load_file(revocation, file, why);
+	if (r == 0 && revocation->count == before && is_called_list(name))
+		return why_say(why, -EINVAL,
+			"no revocation list in '%s', as it is called: PEM or DER is expected",
+			file);
+	return r;
+}
+
 static int load_directory(struct revocation *revocation, const char *path, const struct why *why)
 {
-	char file[PATH_MAX];
 	struct dirent *entry;
 	DIR *dir = opendir(path);
 	int files = 0, r = 0;
 
 	if (dir == NULL)
-		return why_say(why, -errno,
-			"cannot read the directory '%s' of revocation lists: %s", path,
-			why_errno(-errno));
-	while (r == 0 && (entry = readdir(dir)) != NULL && files++ < FILES_MAX) {
-		struct stat st;
-
-		if (entry->d_name[0] == '.' || snprintf(file, sizeof file, "%s/%s", path,
-						       entry->d_name) >= (int)sizeof file)
+		return say_unreadable(path, -errno, why);
+	while (r == 0 && (errno = 0, entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
 			continue;
-		if (stat(file, &st) != 0 || !S_ISREG(st.st_mode))
-			continue;
-		r = load_file(revocation, file, why);
+		r = files++ < FILES_MAX ? load_entry(revocation, path, entry->d_name, why)
+					: say_unreadable(path, -E2BIG, why);
 	}
+	if (r == 0 && errno != 0)
+		r = say_unreadable(path, -errno, why);
 	closedir(dir);
 	return r;
 }

@@ -126,8 +126,10 @@ static int extra_take(struct tls_handshake *handshake, const uint8_t *text, size
 	memcpy(&extra, text + len, sizeof extra);
 	since = (int64_t)get_be(extra.since, sizeof extra.since);
 	peer_len = (size_t)get_be(extra.peer_len, sizeof extra.peer_len);
+	/* Another host's clock may be ahead a little. */
 	if (extra.version != EXTRA_VERSION || (extra.flags & EXTRA_UNUSABLE) != 0 ||
-		peer_len >= len || now - since >= TICKET_LIFETIME_S)
+		peer_len >= len || since <= now - TICKET_LIFETIME_S ||
+		since > now + TICKET_LIFETIME_S)
 		return 0;
 	len -= peer_len;
 	session_peer_clear(&handshake->peer);

@@ -77,3 +77,15 @@ echo text > crls/README
 cp ca-empty.crl ca-delta.crl deltas
 cp ca.pem no-crls
 sed '3s/..../AAAA/;4d' ca-server.crl > broken.crl
+sed '$d' ca-server.crl > cut.crl
+sed '$d' both.crl > second-cut.crl
+{
+	cat ca-empty.crl
+	printf '\0'
+	cat below-empty.crl
+} > behind-nul.crl
+mkdir crls-cut crls-dangling
+cp ca-empty.crl crls-cut/one.pem
+head -c 100 crls/two.crl > crls-cut/two.crl
+cp ca-empty.crl crls-dangling/one.pem
+ln -s gone.pem crls-dangling/9d66eef0.r0

@@ -36,6 +36,12 @@ static const struct {
 	{ { "missing.crl" }, -ENOENT, "cannot read the revocation list" },
 	{ { "fifo" }, -EINVAL, "cannot read the revocation list" },
 	{ { "broken.crl" }, -EINVAL, "broken.crl' cannot be parsed" },
+	/* half written: what is missing may name the peer */
+	{ { "cut.crl" }, -EINVAL, "cut.crl' is cut short" },
+	{ { "second-cut.crl" }, -EINVAL, "second-cut.crl' is cut short" },
+	{ { "behind-nul.crl" }, -EINVAL, "behind-nul.crl' is cut short" },
+	{ { "crls-cut" }, -EINVAL, "two.crl', as it is called" },
+	{ { "crls-dangling" }, -ENOENT, "9d66eef0.r0': " },
 	{ { "ca-delta.crl" }, -ENOTSUP, "ca-delta.crl' is a delta: a whole one" },
 	{ { "deltas" }, -ENOTSUP, "ca-delta.crl' is a delta" },
 	{ { "ca-indirect.crl" }, -ENOTSUP, "is an indirect one" },
