@@ -180,7 +180,7 @@ static ssize_t sendfile_from(int out, int in, bool offset, size_t count)
 
 static ssize_t sendfile_to(int out, int in, off_t *offset, size_t count)
 {
-	ssize_t n = splice_check_file(in, offset);
+	ssize_t n = splice_check_file(in, offset, count);
 	struct conn *conn;
 
 	if (n < 0)

@@ -37,6 +37,7 @@ int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *ru
 	free(conn->found);
 	conn->found = NULL;
 	share->id = host_new_id();
+	share->serves = role == TLS_SERVER;
 	share->created_us = conn->started_us = sys_monotonic_us();
 	conn->role = role;
 	host_hold(rule);

@@ -111,9 +111,16 @@ static ssize_t send_at_once(int fd, const uint8_t *sealed, size_t len, int flags
 	return n;
 }
 
+/* The end of the handshake is acknowledged by what a client sends after it. */
+static bool may_be_held_back(struct share *share)
+{
+	return atomic_load_explicit(&share->bytes_out, memory_order_relaxed) == 0 &&
+	       !(share->serves && atomic_load_explicit(&share->data_seen, memory_order_relaxed));
+}
+
 static ssize_t give(struct share *share, int fd, const uint8_t *sealed, size_t len, int flags)
 {
-	if (atomic_load_explicit(&share->bytes_out, memory_order_relaxed) == 0)
+	if (may_be_held_back(share))
 		return send_at_once(fd, sealed, len, flags);
 	return sys_send(fd, sealed, len, flags);
 }

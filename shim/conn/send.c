@@ -323,7 +323,7 @@ static ssize_t read_file(int in, uint8_t *buf, size_t len, off_t at)
 	ssize_t n = pread(in, buf, len, at);
 
 	if (n < 0)
-		n = errno == ESPIPE ? -EINVAL : -errno;
+		n = errno == EISDIR ? -EINVAL : -errno; /* sendfile(2) */
 	errno = saved;
 	return n;
 }
@@ -350,8 +350,9 @@ static ssize_t send_chunk(
 
 static ssize_t send_file(struct conn **held, int fd, int in, off_t at, size_t len)
 {
-	uint64_t deadline_us = sys_deadline_us(fd, SO_SNDTIMEO);
+	uint64_t deadline_us = 0;
 	size_t done = 0, asked;
+	bool waits = false;
 
 	while (done < len) {
 		ssize_t n = send_chunk(held, fd, in, at + (off_t)done, len - done, &asked, 0);
@@ -365,6 +366,9 @@ static ssize_t send_file(struct conn **held, int fd, int in, off_t at, size_t le
 			continue;
 		if ((n < 0 && n != -EAGAIN) || !may_wait(*held, fd, 0))
 			return done > 0 ? (ssize_t)done : n;
+		if (!waits)
+			deadline_us = sys_deadline_us(fd, SO_SNDTIMEO);
+		waits = true;
 		r = wait_writable(held, fd, deadline_us, done > 0);
 		if (r < 0)
 			return done > 0 ? (ssize_t)done : r;

@@ -49,6 +49,7 @@ struct share {
 	_Atomic pid_t holder[SHARE_HOLDERS];
 	_Atomic uint32_t more_holders; /* beyond the array: counted, not known */
 	_Atomic bool nonblock;         /* O_NONBLOCK as last set through us */
+	bool serves;                   /* this side is TLS's server */
 	_Atomic bool relay_reads;      /* an end of a relay is somebody's standard input */
 	_Atomic uint32_t relays_begun, relays_done;
 	uint64_t id;

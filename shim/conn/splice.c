@@ -31,14 +31,17 @@ static ssize_t settle(ssize_t n, int saved)
 	return n;
 }
 
-int splice_check_file(int in, const off_t *offset)
+int splice_check_file(int in, const off_t *offset, size_t count)
 {
-	int saved = errno, mode = sys_fcntl(in, F_GETFL, 0);
+	int saved = errno, mode;
 	struct stat st;
 	off_t at;
 
 	if (offset != NULL && !memory_is_there(offset, sizeof(*offset), true))
 		return -EFAULT;
+	if (offset != NULL && *offset >= 0 && count > 0)
+		return 0; /* the rest shows when it is read */
+	mode = sys_fcntl(in, F_GETFL, 0);
 	if (mode < 0 || (mode & O_ACCMODE) == O_WRONLY || (mode & O_PATH) != 0)
 		return -EBADF;
 	at = lseek(in, 0, SEEK_CUR);

@@ -12,8 +12,9 @@
 
 struct conn;
 
-/* 0; or -errno, as sendfile(2) checks its arguments. */
-int splice_check_file(int in, const off_t *offset);
+/* 0; or -errno, as sendfile(2) checks its arguments, but for what reading at *offset tells anyway.
+ */
+int splice_check_file(int in, const off_t *offset, size_t count);
 
 /* What there is to read goes into the pipe, as far as it fits. A count; 0: there is nothing, or
  * only the end; -EAGAIN: the pipe is full; or -errno. */
