@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lot of data, and a lot of connections; and what would make them slow."""
 import asyncio
+import fcntl
+import os
 import re
 import resource
+import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +91,20 @@ def test_first_write_is_sent_at_once(seam, version):
             assert sock.recv(100) == b"hello"
     assert server.wait(30) == 0
     assert server.stdout.split() == [b"0"] * 20, server.story()
+
+
+@pytest.mark.tls_only
+def test_end_of_a_handshake_is_acknowledged_at_once(seam):
+    """A client that has Nagle's algorithm waits for that with its first request: 40 ms if the kernel takes its time."""
+    server = start_python(seam, ASYNC_ECHO, version="1.3")
+    waits_s = []
+    for _ in range(10):
+        with connect(seam, server.port, "1.3") as sock:
+            begin = time.monotonic()
+            while int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder) > 0:
+                os.sched_yield()
+            waits_s.append(time.monotonic() - begin)
+    assert min(waits_s) < 0.025, waits_s
 
 
 @pytest.fixture
