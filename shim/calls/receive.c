@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calls/border.h"
 #include "conn/memory.h"
+#include "conn/table.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -44,6 +45,8 @@ SEAM_EXPORT ssize_t read(int fd, void *buf, size_t len)
 {
 	ssize_t n;
 
+	if (table_is_foreign(fd))
+		return libc.read(fd, buf, len);
 	/* read(2): with a length of 0 nothing is waited for. */
 	if (len == 0 || !receive_one(fd, buf, len, 0, &n))
 		return libc.read(fd, buf, len);
@@ -61,6 +64,8 @@ SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
 	ssize_t n;
 
+	if (table_is_foreign(fd))
+		return libc.readv(fd, iov, count);
 	if (!receive_parts(fd, iov, count, 0, &n))
 		return libc.readv(fd, iov, count);
 	return errno_return(n);
@@ -84,6 +89,8 @@ SEAM_EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 {
 	ssize_t n;
 
+	if (table_is_foreign(fd))
+		return libc.recv(fd, buf, len, flags);
 	if (!receive_one(fd, buf, at_most(len), flags, &n))
 		return libc.recv(fd, buf, len, flags);
 	return errno_return(n);
@@ -95,6 +102,8 @@ SEAM_EXPORT ssize_t recvfrom(
 	struct sockaddr *addr = address.__sockaddr__;
 	ssize_t n;
 
+	if (table_is_foreign(fd))
+		return libc.recvfrom(fd, buf, len, flags, addr, addr_len);
 	if (!receive_one(fd, buf, at_most(len), flags, &n))
 		return libc.recvfrom(fd, buf, len, flags, addr, addr_len);
 	/* TCP has no address to give here (tcp(7)). */

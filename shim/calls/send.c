@@ -2,6 +2,7 @@
 #include "calls/border.h"
 #include "calls/rights.h"
 #include "conn/memory.h"
+#include "conn/table.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -44,6 +45,8 @@ SEAM_EXPORT ssize_t write(int fd, const void *buf, size_t len)
 {
 	ssize_t n;
 
+	if (table_is_foreign(fd))
+		return libc.write(fd, buf, len);
 	if (!transmit_one(fd, buf, len, 0, &n))
 		return libc.write(fd, buf, len);
 	return errno_return_sent(n, 0);
@@ -61,6 +64,8 @@ SEAM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
 	ssize_t n;
 
+	if (table_is_foreign(fd))
+		return libc.writev(fd, iov, count);
 	if (!transmit_parts(fd, iov, count, 0, &n))
 		return libc.writev(fd, iov, count);
 	return errno_return_sent(n, 0);
@@ -84,6 +89,8 @@ SEAM_EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 {
 	ssize_t n;
 
+	if (table_is_foreign(fd))
+		return libc.send(fd, buf, len, flags);
 	if (!transmit_one(fd, buf, at_most(len), flags, &n))
 		return libc.send(fd, buf, len, flags);
 	return errno_return_sent(n, flags);

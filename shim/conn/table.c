@@ -7,6 +7,8 @@
  */
 #include "conn/internal.h"
 
+#include "conn/table.h"
+
 #include "guard.h"
 
 #include <errno.h>
@@ -14,41 +16,28 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define TABLE_LEN (1U << 20)
 #define KEEP_ON_EXEC 1U /* the program did not ask for FD_CLOEXEC */
 #define HAND_ON 2U      /* ... and has said so: it is for the next program */
 
-struct entry {
-	_Atomic(struct conn *) conn;
-	_Atomic uint32_t flags;
-};
-
-static _Atomic(struct entry *) table; /* NULL until the first entry */
-static _Atomic unsigned high;         /* one above the highest number ever entered */
+_Atomic(struct table_entry *) table_entries;
+static _Atomic unsigned high; /* one above the highest number ever entered */
 static _Atomic bool any_handed_on;
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct conn *pool; /* free ones */
 
-static struct entry *table_make(void)
+static struct table_entry *table_make(void)
 {
-	size_t len = sizeof(struct entry) * TABLE_LEN;
-	struct entry *made, *other = NULL;
+	size_t len = sizeof(struct table_entry) * TABLE_LEN;
+	struct table_entry *made, *other = NULL;
 
 	made = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 		-1, 0);
 	if (made == MAP_FAILED)
 		return NULL;
-	if (atomic_compare_exchange_strong(&table, &other, made))
+	if (atomic_compare_exchange_strong(&table_entries, &other, made))
 		return made;
 	munmap(made, len);
 	return other;
-}
-
-static struct entry *entry_at(int fd)
-{
-	struct entry *entries = atomic_load_explicit(&table, memory_order_acquire);
-
-	return entries != NULL && (unsigned)fd < TABLE_LEN ? &entries[fd] : NULL;
 }
 
 /* A reference on an object that may be free by now: only if somebody else has one. */
@@ -63,7 +52,7 @@ static bool ref_if_alive(struct conn *conn)
 	return false;
 }
 
-static struct conn *get_from(struct entry *entry)
+static struct conn *get_from(struct table_entry *entry)
 {
 	for (;;) {
 		struct conn *conn = atomic_load_explicit(&entry->conn, memory_order_acquire);
@@ -80,20 +69,19 @@ static struct conn *get_from(struct entry *entry)
 
 struct conn *table_get(int fd)
 {
-	struct entry *entry = entry_at(fd);
+	struct table_entry *entry = table_entry_at(fd);
 
 	return entry != NULL ? get_from(entry) : NULL;
 }
 
 struct conn *conn_get(int fd)
 {
-	struct entry *entry = entry_at(fd);
 	struct conn *conn;
 
-	if (entry == NULL || atomic_load_explicit(&entry->conn, memory_order_relaxed) == NULL)
+	if (table_is_foreign(fd))
 		return NULL;
 	guard_enter();
-	conn = get_from(entry);
+	conn = get_from(table_entry_at(fd));
 	if (conn == NULL)
 		guard_leave();
 	return conn;
@@ -175,12 +163,12 @@ static void raise_high(unsigned to)
 
 int table_set(int fd, struct conn *conn, bool close_on_exec)
 {
-	struct entry *entry;
+	struct table_entry *entry;
 	struct conn *stale;
 
-	if (atomic_load(&table) == NULL && table_make() == NULL)
+	if (atomic_load(&table_entries) == NULL && table_make() == NULL)
 		return -ENOMEM;
-	entry = entry_at(fd);
+	entry = table_entry_at(fd);
 	if (entry == NULL)
 		return -EMFILE;
 	stale = table_take(fd);
@@ -196,7 +184,7 @@ int table_set(int fd, struct conn *conn, bool close_on_exec)
 
 struct conn *table_take(int fd)
 {
-	struct entry *entry = entry_at(fd);
+	struct table_entry *entry = table_entry_at(fd);
 	struct conn *conn = entry != NULL ? atomic_exchange(&entry->conn, NULL) : NULL;
 
 	if (conn != NULL)
@@ -206,7 +194,7 @@ struct conn *table_take(int fd)
 
 bool table_has(int fd, const struct conn *conn)
 {
-	struct entry *entry = entry_at(fd);
+	struct table_entry *entry = table_entry_at(fd);
 
 	return entry != NULL && atomic_load_explicit(&entry->conn, memory_order_relaxed) == conn;
 }
@@ -242,14 +230,14 @@ bool conn_any(void)
 
 bool table_kept_on_exec(int fd)
 {
-	struct entry *entry = entry_at(fd);
+	struct table_entry *entry = table_entry_at(fd);
 
 	return entry != NULL && (atomic_load(&entry->flags) & KEEP_ON_EXEC) != 0;
 }
 
 void table_keep_on_exec(int fd, bool keep)
 {
-	struct entry *entry = entry_at(fd);
+	struct table_entry *entry = table_entry_at(fd);
 
 	if (entry != NULL)
 		atomic_store(&entry->flags, keep ? KEEP_ON_EXEC | HAND_ON : 0);
@@ -264,17 +252,17 @@ bool table_any_handed_on(void)
 
 bool table_handed_on(int fd)
 {
-	struct entry *entry = entry_at(fd);
+	struct table_entry *entry = table_entry_at(fd);
 
 	return entry != NULL && (atomic_load(&entry->flags) & HAND_ON) != 0;
 }
 
 void table_reduce(int fd)
 {
-	struct entry *entry;
+	struct table_entry *entry;
 
 	for (unsigned other = 0; other < table_high(); other++) {
-		entry = entry_at((int)other);
+		entry = table_entry_at((int)other);
 		if ((int)other != fd)
 			atomic_store(&entry->conn, NULL);
 	}
