@@ -117,8 +117,8 @@ int log_source_operands(struct log_source *source, int argc, char **argv, int op
 		return usage_error("too few arguments");
 	/* `seamtls log | head` ends quietly, whatever the parent ignores. */
 	signal(SIGPIPE, SIG_DFL);
-	optind += operands;
-	source->places = argv + optind;
+	source->operands = argv + optind;
+	source->places = argv + optind + operands;
 	return source->places[0] != NULL ? EXIT_SUCCESS : usual_place(source);
 }
 

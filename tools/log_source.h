@@ -12,7 +12,8 @@
 
 struct log_source {
 	struct log_filter filter;
-	char **places; /* files and directories, the last one NULL */
+	char **operands; /* what stands before the places: log_source_operands() */
+	char **places;   /* files and directories, the last one NULL */
 	char usual[PATH_MAX];
 	char *usual_places[2];
 };
@@ -61,8 +62,7 @@ struct log_options {
 int log_source_arguments(struct log_source *source, int argc, char **argv,
 	const struct log_options *own, bool *done);
 
-/* For subcommands with operands of their own: as log_source_arguments(), and the first `operands`
- * of the arguments are left at argv[optind - operands], or it is a usage error. */
+/* For subcommands with so many operands of their own before the places. */
 int log_source_operands(struct log_source *source, int argc, char **argv, int operands,
 	const struct log_options *own, bool *done);
 

@@ -75,6 +75,11 @@ static const struct command commands[] = {
 		"      --top=N                rows of each part of the table (default: 10)\n"
 		"\nThe filters, directories and files are those of 'seamtls log'.\n",
 		cmd_stat },
+	{ "report", "FILE [FILTER...] [DIRECTORY|FILE...]",
+		"the same as a page to be looked at: what is protected, what is not, and why",
+		"FILE is one page of HTML that needs nothing else; '-' is standard output.\n"
+		"The filters, directories and files are those of 'seamtls log'.\n",
+		cmd_report },
 	{ "cert", "[-d DIR] [--client] [--rsa] [--days N] [--force] NAME...",
 		"make a local CA, and certificates for trying things",
 		"  -d, --directory=DIR  where: DIR/ca.pem and ca.key, made if missing, and "
