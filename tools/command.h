@@ -26,6 +26,7 @@ int cmd_policy(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+int cmd_suggest(int argc, char **argv);
 
 /* Prints "seamtls NAME: MESSAGE: what -error means" (without the last part if error is 0). Returns
  * EXIT_FAILURE. */

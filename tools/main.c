@@ -80,6 +80,21 @@ static const struct command commands[] = {
 		"FILE is one page of HTML that needs nothing else; '-' is standard output.\n"
 		"The filters, directories and files are those of 'seamtls log'.\n",
 		cmd_report },
+	{ "suggest",
+		"[--stage permissive|enforce] [--loopback] [--ca FILE] [--cert FILE] [--key FILE] "
+		"[FILTER...] [DIRECTORY|FILE...]",
+		"a policy that would protect what is in the clear",
+		"      --stage=STAGE  permissive (default): servers speak TLS and take clients "
+		"without it, clients go on as before;\n"
+		"                     enforce: both insist on TLS\n"
+		"      --loopback     also what stays within this host\n"
+		"      --ca=FILE      whom clients trust (default: system)\n"
+		"      --cert=FILE, --key=FILE\n"
+		"                     what servers show; without it they are only observed\n"
+		"\nThe filters, directories and files are those of 'seamtls log'. Look at what "
+		"comes "
+		"out before you use it.\n",
+		cmd_suggest },
 	{ "cert", "[-d DIR] [--client] [--rsa] [--days N] [--force] NAME...",
 		"make a local CA, and certificates for trying things",
 		"  -d, --directory=DIR  where: DIR/ca.pem and ca.key, made if missing, and "

@@ -2,6 +2,7 @@
 """What the commands over the audit log make of what real connections left in it."""
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from clients import probe
 from peers import Echo, Http, Sink, start_plain_server, start_server
 from process import free_port
-from seam import rule
+from seam import check_opened, need, rule
 from servers import BLOCKING_ECHO, start_python
 
 pytestmark = pytest.mark.tls_only
@@ -119,3 +120,61 @@ def test_a_key_that_cannot_be_read(seam):
     policy = seam.policy(rule("outbound", server.port, action="observe"), audit="required", audit_key=nowhere)
     program = probe(seam, "blocking", server.port, policy)
     assert (program.call, program.errno) == ("connect", "EACCES") and "audit_key" in program.stderr, program.story()
+
+
+# A server and its client, as they are: unmodified, and without TLS.
+WEB = [sys.executable, "-u", "-m", "http.server", "--bind", "127.0.0.1"]
+
+
+def start_web(seam, port, policy):
+    program = seam.start([*WEB, port], policy, cwd=seam.make_dir("web"))
+    program.until(lambda: program.listens(port), "it listens")
+    return program
+
+
+def fetch(seam, port, policy, status=0):
+    return seam.run(["curl", "-sS", "-o", "/dev/null", f"http://127.0.0.1:{port}/"], policy, status=status)
+
+
+def suggested(seam, logs, *args):
+    directory = seam.make_dir("all")
+    for number, log in enumerate(logs):
+        for path in log.dir.glob("*.audit"):
+            shutil.copy(path, directory / f"{number}-{path.name}")
+    given = [f"--ca={seam.pki.ca}", f"--cert={seam.pki.good.cert}", f"--key={seam.pki.good.key}"]
+    path = seam.make_dir("policy") / "policy.conf"
+    path.write_text(command(seam, "suggest", "--loopback", *given, *args, directory).stdout)
+    command(seam, "check", path)
+    return path
+
+
+def test_from_the_clear_to_tls(seam):
+    """Observe, suggest, permissive, enforce: nothing breaks on the way, and in the end nothing is in the clear."""
+    need("curl")
+    port = free_port()
+    observe = seam.policy(default="observe")
+    server = start_web(seam, port, observe)
+    client = fetch(seam, port, observe)
+    server.audit.wait("observe")
+    client.audit.wait("observe")
+    server.stop()
+    logs = (server.audit, client.audit)
+
+    permissive, enforce = suggested(seam, logs), suggested(seam, logs, "--stage=enforce")
+    server = start_web(seam, port, permissive)
+    fetch(seam, port, permissive)
+    server.audit.wait("pass")
+    client = fetch(seam, port, enforce)
+    check_opened(client)
+    server.audit.wait("open")
+    server.stop()
+
+    server = start_web(seam, port, enforce)
+    client = fetch(seam, port, enforce)
+    server.audit.wait("close")
+    for audit in (server.audit, client.audit):
+        total = stat(seam, audit, "total")[None]
+        assert (total["protected"], total["clear"]) == (1, 0)
+    fetch(seam, port, None, status=None)
+    server.audit.wait("fail")
+    assert list(stat(seam, server.audit, "cause")) == ["plaintext"]
