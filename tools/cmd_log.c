@@ -2,6 +2,7 @@
 /* `seamtls log`: the audit events of all programs, in the order of time. */
 #include "command.h"
 #include "log_print.h"
+#include "log_progress.h"
 #include "log_source.h"
 #include "log_verify.h"
 #include <errno.h>
@@ -30,7 +31,8 @@ static int read_format(const char *text, enum log_format *out)
 	static const struct {
 		const char *name;
 		enum log_format format;
-	} formats[] = { { "table", LOG_TABLE }, { "json", LOG_JSON }, { "csv", LOG_CSV } };
+	} formats[] = { { "table", LOG_TABLE }, { "json", LOG_JSON }, { "csv", LOG_CSV },
+		{ "otlp-json", LOG_OTLP } };
 
 	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
 		if (strcmp(formats[i].name, text) == 0) {
@@ -59,7 +61,7 @@ static int set_option(void *arg, int option, const char *value)
 static const char *allowed(int option)
 {
 	(void)option;
-	return "table, json, csv";
+	return "table, json, csv, otlp-json";
 }
 
 static int print_all(struct log_merge *merge, struct log_printer *printer)
@@ -75,8 +77,12 @@ static int print_all(struct log_merge *merge, struct log_printer *printer)
 static int print_and_follow(
 	struct log_merge *merge, struct log_follow *follow, struct log_printer *printer)
 {
-	int r = print_all(merge, printer);
+	struct log_progress progress;
+	int r;
 
+	log_progress_begin(&progress, merge, true);
+	r = print_all(merge, printer);
+	log_progress_end(&progress);
 	while (follow != NULL && r == 0) {
 		r = log_follow_wait(follow, merge);
 		if (r <= 0)

@@ -37,9 +37,15 @@ void csv_field(struct csv *csv, const char *text)
 	putc('"', csv->out);
 	if (is_formula(text))
 		putc('\'', csv->out);
-	while (*text != '\0') {
+	for (;;) {
 		uint32_t code;
-		size_t len = text_next(text, &code);
+		size_t len = text_simple(text);
+
+		fwrite(text, 1, len, csv->out);
+		text += len;
+		if (*text == '\0')
+			break;
+		len = text_next(text, &code);
 
 		put_character(csv->out, text, len, code);
 		text += len;

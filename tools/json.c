@@ -16,10 +16,15 @@ static void put_escape(FILE *out, uint32_t code)
 static void put_string(FILE *out, const char *text)
 {
 	putc('"', out);
-	while (*text != '\0') {
+	for (;;) {
 		uint32_t code;
-		size_t len = text_next(text, &code);
+		size_t len = text_simple(text);
 
+		fwrite(text, 1, len, out);
+		text += len;
+		if (*text == '\0')
+			break;
+		len = text_next(text, &code);
 		if (code == TEXT_INVALID)
 			fputs("\xef\xbf\xbd", out);
 		else if (code == '"' || code == '\\')

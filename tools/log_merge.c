@@ -11,8 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define WINDOW 512 /* records */
+#define STEP 4096  /* records from one step to the next */
+#define LATE_S 60  /* that a clock may be set back, and a file's time with it */
 #define NAME_END ".audit"
 
 struct stream {
@@ -32,8 +35,11 @@ struct log_merge {
 	const struct log_filter *filter;
 	void *streams; /* a tree, by path */
 	size_t count;
-	struct heap next;   /* streams, by the time of their next record */
-	struct heap window; /* struct pending */
+	struct heap next;              /* streams, by the time of their next record */
+	struct heap window;            /* struct pending */
+	uint64_t records, done, total; /* read; bytes of them; bytes there are */
+	void (*step)(void *arg);
+	void *step_arg;
 	bool failed;
 	char text[AUDIT_RECORD_MAX];
 };
@@ -81,6 +87,18 @@ bool log_merge_is_name(const char *name)
 size_t log_merge_count(const struct log_merge *merge)
 {
 	return merge->count;
+}
+
+void log_merge_on_step(struct log_merge *merge, void (*step)(void *arg), void *arg)
+{
+	merge->step = step;
+	merge->step_arg = arg;
+}
+
+void log_merge_progress(const struct log_merge *merge, uint64_t *done, uint64_t *total)
+{
+	*done = merge->done;
+	*total = merge->total;
 }
 
 /* --- trouble --- */
@@ -160,13 +178,23 @@ static bool stream_took(struct log_merge *merge, struct stream *stream, int r)
 	return r > 0;
 }
 
+static void count_record(struct log_merge *merge, const struct stream *stream)
+{
+	if (!stream->ready)
+		return;
+	merge->done += stream->record.frame.len;
+	if (++merge->records % STEP == 0 && merge->step != NULL)
+		merge->step(merge->step_arg);
+}
+
 /* Reads the next record that may be wanted, and queues the stream with it. 0; -ENOMEM. */
 static int stream_advance(struct log_merge *merge, struct stream *stream)
 {
-	do
+	do {
 		stream->ready = stream_took(
 			merge, stream, audit_reader_next(stream->reader, &stream->record));
-	while (stream->ready && !log_filter_frame(merge->filter, &stream->record.frame));
+		count_record(merge, stream);
+	} while (stream->ready && !log_filter_frame(merge->filter, &stream->record.frame));
 	return stream->ready ? stream_queue(merge, stream, stream->record.frame.time_us) : 0;
 }
 
@@ -209,11 +237,27 @@ static int begin_stream(struct log_merge *merge, struct stream *stream)
 	return stream_queue(merge, stream, time_us);
 }
 
+/* Whether all that is in the file is older than what is wanted: it was last written to before. */
+static bool is_too_old(struct log_merge *merge, const char *path)
+{
+	uint64_t since_s = merge->filter->since_us / 1000000;
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtime < 0)
+		return false;
+	if ((uint64_t)st.st_mtime + LATE_S < since_s)
+		return true;
+	merge->total += (uint64_t)st.st_size;
+	return false;
+}
+
 int log_merge_add(struct log_merge *merge, const char *path)
 {
 	struct stream *stream = find_stream(merge, path);
 	int r;
 
+	if (stream == NULL && is_too_old(merge, path))
+		return 0;
 	if (stream == NULL) {
 		r = new_stream(merge, path, &stream);
 		return r < 0 ? r : begin_stream(merge, stream);

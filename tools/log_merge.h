@@ -30,6 +30,12 @@ void log_merge_remove(struct log_merge *merge, const char *path);
 /* The next event; its strings are valid until the next call. 1; 0: none now; -ENOMEM. */
 int log_merge_next(struct log_merge *merge, struct audit_event *event);
 
+/* `step` is called now and then while files are read; NULL: no more. */
+void log_merge_on_step(struct log_merge *merge, void (*step)(void *arg), void *arg);
+
+/* Bytes that were read, and those of all files when they were added. */
+void log_merge_progress(const struct log_merge *merge, uint64_t *done, uint64_t *total);
+
 size_t log_merge_count(const struct log_merge *merge); /* of files */
 
 /* At the end: tells of records that were left incomplete. Returns whether all could be read. */

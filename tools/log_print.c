@@ -1,139 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * One table of fields serves JSON and CSV; a field's value is worked out once, in the form that
- * both print.
- */
 #include "log_print.h"
 #include "csv.h"
 #include "json.h"
+#include "log_fields.h"
+#include "log_otlp.h"
 #include "when.h"
 #include <inttypes.h>
 #include <string.h>
 
-#define VALUE_LEN 64
-
-enum kind { TIME, TYPE, CONN, PID, UID, TEXT, NAMES, NUMBER, SECONDS, FLAG, ALERT };
-
-static const struct field {
-	const char *group; /* the JSON object it stands in */
-	const char *name;
-	enum kind kind;
-	size_t offset;
-} fields[] = {
-	{ NULL, "time", TIME, offsetof(struct audit_event, time_us) },
-	{ NULL, "event", TYPE, offsetof(struct audit_event, type) },
-	{ NULL, "conn", CONN, offsetof(struct audit_event, conn) },
-	{ NULL, "pid", PID, offsetof(struct audit_event, pid) },
-	{ NULL, "uid", UID, offsetof(struct audit_event, uid) },
-	{ NULL, "program", TEXT, offsetof(struct audit_event, program) },
-	{ NULL, "label", TEXT, offsetof(struct audit_event, label) },
-	{ NULL, "rule", TEXT, offsetof(struct audit_event, rule) },
-	{ NULL, "direction", TEXT, offsetof(struct audit_event, direction) },
-	{ NULL, "local", TEXT, offsetof(struct audit_event, local) },
-	{ NULL, "remote", TEXT, offsetof(struct audit_event, remote) },
-	{ NULL, "server_name", TEXT, offsetof(struct audit_event, server_name) },
-	{ NULL, "version", TEXT, offsetof(struct audit_event, version) },
-	{ NULL, "cipher", TEXT, offsetof(struct audit_event, cipher) },
-	{ NULL, "group", TEXT, offsetof(struct audit_event, group) },
-	{ NULL, "alpn", TEXT, offsetof(struct audit_event, alpn) },
-	{ NULL, "resumed", FLAG, offsetof(struct audit_event, resumed) },
-	{ NULL, "verify", TEXT, offsetof(struct audit_event, verify) },
-	{ "peer", "subject", TEXT, offsetof(struct audit_event, peer_subject) },
-	{ "peer", "issuer", TEXT, offsetof(struct audit_event, peer_issuer) },
-	{ "peer", "san", NAMES, offsetof(struct audit_event, peer_san) },
-	{ "peer", "serial", TEXT, offsetof(struct audit_event, peer_serial) },
-	{ "peer", "sha256", TEXT, offsetof(struct audit_event, peer_sha256) },
-	{ "peer", "not_after", SECONDS, offsetof(struct audit_event, peer_not_after) },
-	{ NULL, "plane", TEXT, offsetof(struct audit_event, plane) },
-	{ NULL, "handshake_us", NUMBER, offsetof(struct audit_event, handshake_us) },
-	{ NULL, "bytes_in", NUMBER, offsetof(struct audit_event, bytes_in) },
-	{ NULL, "bytes_out", NUMBER, offsetof(struct audit_event, bytes_out) },
-	{ NULL, "duration_us", NUMBER, offsetof(struct audit_event, duration_us) },
-	{ NULL, "reason", TEXT, offsetof(struct audit_event, reason) },
-	{ "alert", "sent", ALERT, offsetof(struct audit_event, alert_sent) },
-	{ "alert", "received", ALERT, offsetof(struct audit_event, alert_received) },
-	{ NULL, "lost", NUMBER, offsetof(struct audit_event, lost) },
-};
-#define FIELD_COUNT (sizeof fields / sizeof fields[0])
-
-/* --- values --- */
-
-/* A field's value; `text` may be in `own`. */
-struct value {
-	enum { ABSENT, STRING, INTEGER, BOOLEAN, LIST } form;
-	const char *text;
-	uint64_t number;
-	char own[VALUE_LEN];
-};
-
-static void set_text(struct value *value, const char *text)
-{
-	value->form = text != NULL ? STRING : ABSENT;
-	value->text = text;
-}
-
-static void set_number(struct value *value, uint64_t number)
-{
-	value->form = INTEGER;
-	value->number = number;
-}
-
-static void set_alert(struct value *value, int description)
-{
-	const char *name = audit_alert_name(description);
-
-	if (description < 0)
-		return;
-	if (name == NULL)
-		snprintf(value->own, sizeof value->own, "alert_%d", description);
-	set_text(value, name != NULL ? name : value->own);
-}
-
-static void set_conn(struct value *value, uint64_t conn)
-{
-	if (conn == 0)
-		return;
-	snprintf(value->own, sizeof value->own, "%016" PRIx64, conn);
-	set_text(value, value->own);
-}
-
-static void field_value(
-	const struct field *field, const struct audit_event *event, struct value *out)
-{
-	const void *at = (const char *)event + field->offset;
-	uint64_t number = field->kind == NUMBER || field->kind == SECONDS ? *(const uint64_t *)at
-									  : AUDIT_ABSENT;
-
-	out->form = ABSENT;
-	if (field->kind == TIME)
-		set_text(out, when_us(out->own, event->time_us));
-	else if (field->kind == TYPE)
-		set_text(out, audit_type_name(event->type));
-	else if (field->kind == CONN)
-		set_conn(out, event->conn);
-	else if (field->kind == PID)
-		set_number(out, (uint64_t)event->pid);
-	else if (field->kind == UID && event->uid != AUDIT_NO_UID)
-		set_number(out, event->uid);
-	else if (field->kind == TEXT)
-		set_text(out, *(const char *const *)at);
-	else if (field->kind == NAMES && event->peer_san_count > 0)
-		out->form = LIST;
-	else if (field->kind == NUMBER && number != AUDIT_ABSENT)
-		set_number(out, number);
-	else if (field->kind == SECONDS && number != AUDIT_ABSENT)
-		set_text(out, when_seconds(out->own, number));
-	else if (field->kind == ALERT)
-		set_alert(out, *(const int *)at);
-	else if (field->kind == FLAG && event->resumed >= 0) {
-		set_text(out, event->resumed > 0 ? "true" : "false");
-		out->form = BOOLEAN;
-	}
-}
-
 /* --- JSON --- */
 
-static void json_value(struct json *json, const char *name, const struct value *value,
+static void json_value(struct json *json, const char *name, const struct log_value *value,
 	const struct audit_event *event)
 {
 	if (value->form == STRING)
@@ -156,21 +33,21 @@ static void print_json(FILE *out, const struct audit_event *event)
 	struct json json;
 
 	json_begin(&json, out);
-	for (size_t i = 0; i < FIELD_COUNT; i++) {
-		struct value value;
+	for (size_t i = 0; i < log_field_count; i++) {
+		struct log_value value;
 
-		if (group != NULL && group != fields[i].group) {
+		if (group != NULL && group != log_fields[i].group) {
 			json_close(&json, '}');
 			group = NULL;
 		}
-		field_value(&fields[i], event, &value);
+		log_field_value(&log_fields[i], event, &value);
 		if (value.form == ABSENT)
 			continue;
-		if (fields[i].group != NULL && group == NULL) {
-			group = fields[i].group;
+		if (log_fields[i].group != NULL && group == NULL) {
+			group = log_fields[i].group;
 			json_open(&json, group, '{');
 		}
-		json_value(&json, fields[i].name, &value, event);
+		json_value(&json, log_fields[i].name, &value, event);
 	}
 	json_end(&json);
 }
@@ -183,11 +60,11 @@ static void csv_head(FILE *out)
 	char name[64];
 
 	csv_begin(&csv, out);
-	for (size_t i = 0; i < FIELD_COUNT; i++) {
-		const char *group = fields[i].group;
+	for (size_t i = 0; i < log_field_count; i++) {
+		const char *group = log_fields[i].group;
 
 		snprintf(name, sizeof name, "%s%s%s", group != NULL ? group : "",
-			group != NULL ? "_" : "", fields[i].name);
+			group != NULL ? "_" : "", log_fields[i].name);
 		csv_field(&csv, name);
 	}
 	csv_end(&csv);
@@ -199,11 +76,11 @@ static void print_csv(FILE *out, const struct audit_event *event)
 	struct csv csv;
 
 	csv_begin(&csv, out);
-	for (size_t i = 0; i < FIELD_COUNT; i++) {
-		struct value value;
+	for (size_t i = 0; i < log_field_count; i++) {
+		struct log_value value;
 		size_t len = 0;
 
-		field_value(&fields[i], event, &value);
+		log_field_value(&log_fields[i], event, &value);
 		if (value.form == INTEGER)
 			snprintf(value.own, sizeof value.own, "%" PRIu64, value.number);
 		for (size_t j = 0; value.form == LIST && j < event->peer_san_count; j++)
@@ -237,7 +114,7 @@ static const struct table_column columns[] = {
 /* How it ended: what is known of verification, reason, alerts, traffic. */
 static const char *result_text(const struct audit_event *event, char *out, size_t len)
 {
-	struct value sent = { ABSENT, NULL, 0, "" }, received = sent;
+	struct log_value sent = { ABSENT, NULL, 0, "" }, received = sent;
 	int n;
 
 	if (event->type == AUDIT_LOST) {
@@ -245,8 +122,8 @@ static const char *result_text(const struct audit_event *event, char *out, size_
 			event->reason != NULL ? event->reason : "the reason is not known");
 		return out;
 	}
-	set_alert(&sent, event->alert_sent);
-	set_alert(&received, event->alert_received);
+	log_value_alert(&sent, event->alert_sent);
+	log_value_alert(&received, event->alert_received);
 	n = snprintf(out, len, "%s%s%s%s%s",
 		event->reason != NULL   ? event->reason
 		: event->verify != NULL ? event->verify
@@ -309,6 +186,8 @@ void log_print(struct log_printer *printer, const struct audit_event *event)
 		print_json(printer->out, event);
 	else if (printer->format == LOG_CSV)
 		print_csv(printer->out, event);
+	else if (printer->format == LOG_OTLP)
+		log_otlp_print(printer->out, event);
 	else
 		print_row(printer, event);
 }

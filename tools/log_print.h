@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Events as JSON, CSV or a table. DESIGN 2.4 names the fields. */
+/* Events as JSON, for OpenTelemetry, as CSV or a table. DESIGN 2.4 names the fields. */
 #ifndef SEAMTLS_TOOLS_LOG_PRINT_H
 #define SEAMTLS_TOOLS_LOG_PRINT_H
 
 #include "audit/event.h"
 #include "table.h"
 
-enum log_format { LOG_TABLE, LOG_JSON, LOG_CSV };
+enum log_format { LOG_TABLE, LOG_JSON, LOG_CSV, LOG_OTLP };
 
 struct log_printer {
 	enum log_format format;

@@ -2,6 +2,7 @@
 #include "log_source.h"
 #include "audit/writer.h"
 #include "command.h"
+#include "log_progress.h"
 #include "text.h"
 #include <errno.h>
 #include <signal.h>
@@ -171,6 +172,7 @@ int log_source_each(const struct log_source *source,
 	void (*take)(const struct audit_event *event, void *arg), void *arg)
 {
 	struct log_merge *merge = log_merge_new(&source->filter);
+	struct log_progress progress;
 	struct audit_event event;
 	bool good;
 	int r;
@@ -178,8 +180,10 @@ int log_source_each(const struct log_source *source,
 	if (merge == NULL)
 		return fail(ENOMEM, "cannot start");
 	good = log_source_open(source, merge, NULL);
+	log_progress_begin(&progress, merge, false);
 	while ((r = log_merge_next(merge, &event)) > 0)
 		take(&event, arg);
+	log_progress_end(&progress);
 	if (r < 0)
 		fail(r, "cannot go on");
 	good = log_merge_finish(merge) && good && r == 0;

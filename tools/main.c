@@ -46,7 +46,8 @@ static const struct command commands[] = {
 		"[FILTER...] "
 		"[DIRECTORY|FILE...]",
 		"show the audit log: what was protected, refused, or left alone",
-		"      --format=FORMAT        table, json (one object a line) or csv\n"
+		"      --format=FORMAT        table, json (one object a line), csv, or otlp-json "
+		"(OpenTelemetry)\n"
 		"  -f, --follow               go on as events come\n"
 		"      --verify               say instead of each file whether it is as it was "
 		"written\n"

@@ -37,6 +37,15 @@ size_t text_next(const char *text, uint32_t *code)
 	return len + 1;
 }
 
+size_t text_simple(const char *text)
+{
+	size_t len = 0;
+
+	while (text[len] >= 0x20 && text[len] < 0x7f && text[len] != '"' && text[len] != '\\')
+		len++;
+	return len;
+}
+
 bool text_is_plain(uint32_t code)
 {
 	static const struct {

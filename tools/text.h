@@ -16,6 +16,9 @@
  * the end. */
 size_t text_next(const char *text, uint32_t *code);
 
+/* How many bytes from `text` on are printable ASCII, but no " and no backslash. */
+size_t text_simple(const char *text);
+
 /* Whether a character is to be shown as it is. */
 bool text_is_plain(uint32_t code);
 

@@ -16,13 +16,19 @@ static uint64_t clamp(uint64_t seconds)
 
 const char *when_plain(char out[WHEN_LEN], uint64_t seconds)
 {
+	/* Most events are of the same second as the one before. */
+	static uint64_t last = UINT64_MAX;
+	static char text[WHEN_LEN];
 	time_t clamped = (time_t)clamp(seconds);
 	struct tm tm;
 
-	gmtime_r(&clamped, &tm);
-	if (strftime(out, WHEN_LEN, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-		out[0] = '\0';
-	return out;
+	if (seconds != last) {
+		gmtime_r(&clamped, &tm);
+		if (strftime(text, WHEN_LEN, "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+			text[0] = '\0';
+		last = seconds;
+	}
+	return strcpy(out, text);
 }
 
 const char *when_seconds(char out[WHEN_LEN], uint64_t seconds)

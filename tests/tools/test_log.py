@@ -11,6 +11,7 @@ import os
 import pty
 import re
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -436,3 +437,79 @@ def test_follow_ends_when_nobody_reads(make, follow, audit_dir):
     assert next_conn(process) == 1
     process.stdout.close()
     assert process.wait(60) == 0
+
+
+# --- OpenTelemetry: the JSON mapping of OTLP ---
+
+VALUES = {"stringValue": str, "intValue": str, "boolValue": bool, "arrayValue": dict}
+
+
+def attributes(listed):
+    """Checks a list of KeyValue, and returns it as a dict."""
+    found = {}
+    for attribute in listed:
+        assert set(attribute) == {"key", "value"} and attribute["key"] not in found
+        (kind, value), = attribute["value"].items()
+        assert isinstance(value, VALUES[kind])
+        if kind == "arrayValue":
+            value = [item["stringValue"] for item in value["values"]]
+        found[attribute["key"]] = int(value) if kind == "intValue" else value
+    return found
+
+
+def otlp(result):
+    """The records of a result, which are checked to be ExportLogsServiceRequests."""
+    assert (result.returncode, result.stderr) == (0, "")
+    for request in rows(result):
+        resource, = request["resourceLogs"]
+        scope, = resource["scopeLogs"]
+        record, = scope["logRecords"]
+        assert scope["scope"]["name"] == "seamtls"
+        assert set(record) == {"timeUnixNano", "observedTimeUnixNano", "severityNumber", "severityText", "body", "attributes"}
+        yield attributes(resource["resource"]["attributes"]), record, attributes(record["attributes"])
+
+
+def test_otlp(seamtls, make, audit_dir):
+    make("a", ("open", FULL), ("fail", at(1, reason="why")), ("observe", at(2)))
+    (resource, record, fields), fail, observe = otlp(seamtls("log", "--format=otlp-json", audit_dir))
+    assert resource["service.name"] == "curl" and resource["host.name"]
+    assert record["timeUnixNano"] == "1763900000123456000" and record["severityText"] == "INFO"
+    assert fields["seamtls.event"] == "open" and fields["process.executable.path"] == "/usr/bin/curl" and fields["process.pid"] == 12
+    assert fields["tls.cipher"] == "TLS_AES_256_GCM_SHA384" and fields["tls.resumed"] is True
+    assert fields["seamtls.peer.san"] == ["dns:a.test", "ip:::1"] and fields["seamtls.peer.not_after"] == "2027-01-15T08:00:00Z"
+    assert len(fields) == 32, "every field but the time"
+    assert fail[1]["body"] == {"stringValue": "fail: why"} and fail[1]["severityNumber"] == 17
+    assert observe[1]["severityText"] == "WARN" and observe[0]["service.name"] == "unknown_service"
+
+
+@pytest.mark.parametrize("raw, in_json, elsewhere", HOSTILE)
+def test_otlp_of_hostile_text(seamtls, make, audit_dir, raw, in_json, elsewhere):
+    make("a", ("fail", at(0, reason=raw, program=raw, peer_san=[raw])))
+    (_, record, fields), = otlp(seamtls("log", "--format=otlp-json", audit_dir))
+    assert fields["seamtls.reason"] == in_json and fields["seamtls.peer.san"] == [in_json]
+
+
+def test_files_that_are_too_old_are_not_read(seamtls, make, audit_dir):
+    """A damaged file is told of, unless it was last written to before what is asked for."""
+    path = make("old", ("open", at(0)))
+    path.write_bytes(path.read_bytes() + b"rubbish" + path.read_bytes()[8:])
+    assert seamtls("log", "--since=1h", audit_dir).returncode == 1
+    os.utime(path, (T0, T0))
+    assert seamtls("log", "--since=1h", audit_dir).returncode == 0
+    assert seamtls("log", "--since=2025-11-23T12:13:20Z", audit_dir).returncode == 1
+
+
+@pytest.mark.skipif(not shutil.which("faketime"), reason="faketime is not installed")
+def test_progress_on_a_terminal(build, make, audit_dir):
+    """A bar, when it takes longer than a moment and rows do not show it already; and then it is gone."""
+    with open(f"{build}/tools/seamtls", "rb") as file:
+        if b"__asan_init" in file.read():
+            pytest.skip("the sanitizer's runtime wants to be the only library that is preloaded")
+    path = make("a", *[("observe", at(n % 1000)) for n in range(1000)])
+    path.write_bytes(path.read_bytes() + path.read_bytes()[8:] * 19)
+    reading = f"{build}/tools/seamtls log --event=lost --format=json {audit_dir}"
+    assert in_terminal(["sh", "-c", f"{reading} >/dev/null"], 80) == []
+    hurried = f"faketime -f '+0 x100000' {reading}"  # a second is over in 10 us
+    shown = "\n".join(in_terminal(["sh", "-c", f"{hurried} >/dev/null"], 80))
+    assert re.search(r"\[#+ *\] +\d+ %", shown) and shown.endswith("\x1b[K"), shown
+    assert in_terminal(["sh", "-c", hurried], 80) == []
