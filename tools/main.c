@@ -76,6 +76,15 @@ static const struct command commands[] = {
 		"      --top=N                rows of each part of the table (default: 10)\n"
 		"\nThe filters, directories and files are those of 'seamtls log'.\n",
 		cmd_stat },
+	{ "ps", "[--format FORMAT] [--stale] [FILTER...] [DIRECTORY|FILE...]",
+		"the connections of covered programs that are open now",
+		"      --format=FORMAT  table, json (one object a line) or csv\n"
+		"      --stale          also what the log has as open and the kernel has not: of "
+		"killed programs\n"
+		"\nThe filters, directories and files are those of 'seamtls log'. What is left "
+		"alone "
+		"without being audited is not here.\n",
+		cmd_ps },
 	{ "report", "FILE [FILTER...] [DIRECTORY|FILE...]",
 		"the same as a page to be looked at: what is protected, what is not, and why",
 		"FILE is one page of HTML that needs nothing else; '-' is standard output.\n"

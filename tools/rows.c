@@ -4,6 +4,7 @@
  * comes from files and may be anything: control characters never reach the terminal.
  */
 #include "rows.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -50,44 +51,22 @@ int rows_add(struct rows *rows, const char *const *cells)
 	return 0;
 }
 
-/* The length of the UTF-8 sequence at `text`; 0: it is none. */
-static size_t utf8_len(const unsigned char *text)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = text[0] < 0x80       ? 1
-		     : text[0] >> 5 == 6  ? 2
-		     : text[0] >> 4 == 14 ? 3
-		     : text[0] >> 3 == 30 ? 4
-					  : 0;
-	uint32_t code = len > 1 ? text[0] & (0x7fu >> len) : text[0];
-
-	for (size_t i = 1; i < len; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3f);
-	}
-	if (len == 0 || code < least[len] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-		return 0;
-	return len;
-}
-
 void rows_print_json(const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
-
 	putchar('"');
-	while (*p != '\0') {
-		size_t len = utf8_len(p);
+	while (*text != '\0') {
+		uint32_t code;
+		size_t len = text_next(text, &code);
 
-		if (len == 0)
+		if (code == TEXT_INVALID)
 			fputs("\\ufffd", stdout);
-		else if (*p == '"' || *p == '\\')
-			printf("\\%c", *p);
-		else if (*p < ' ' || *p == 0x7f)
-			printf("\\u%04x", *p);
+		else if (code == '"' || code == '\\')
+			printf("\\%c", (char)code);
+		else if (code < ' ' || code == 0x7f)
+			printf("\\u%04x", (unsigned)code);
 		else
-			fwrite(p, 1, len, stdout);
-		p += len > 0 ? len : 1;
+			fwrite(text, 1, len, stdout);
+		text += len;
 	}
 	putchar('"');
 }
@@ -111,10 +90,24 @@ static size_t text_width(const char *text)
 {
 	size_t width = 0;
 
-	for (; *text != '\0'; text++)
-		width += ((unsigned char)*text & 0xc0) !=
-			 0x80; /* bytes inside a UTF-8 sequence take no room */
+	for (uint32_t code; *text != '\0'; width++)
+		text += text_next(text, &code);
 	return width;
+}
+
+/* What is not to be shown as it is takes one place, too. */
+static void print_cell(const char *text)
+{
+	while (*text != '\0') {
+		uint32_t code;
+		size_t len = text_next(text, &code);
+
+		if (text_is_plain(code))
+			fwrite(text, 1, len, stdout);
+		else
+			putchar('?');
+		text += len;
+	}
 }
 
 /* Blanks are printed when something follows them, so that no line ends in them. */
@@ -126,8 +119,7 @@ static void print_line(char *const *cells, const size_t *width, size_t columns)
 		if (cells[i][0] != '\0')
 			for (; blanks > 0; blanks--)
 				putchar(' ');
-		for (const char *p = cells[i]; *p != '\0'; p++)
-			putchar((unsigned char)*p < ' ' || *p == 0x7f ? '?' : *p);
+		print_cell(cells[i]);
 		blanks += width[i] + 2 - text_width(cells[i]);
 	}
 	putchar('\n');

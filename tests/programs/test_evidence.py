@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -120,6 +121,48 @@ def test_a_key_that_cannot_be_read(seam):
     policy = seam.policy(rule("outbound", server.port, action="observe"), audit="required", audit_key=nowhere)
     program = probe(seam, "blocking", server.port, policy)
     assert (program.call, program.errno) == ("connect", "EACCES") and "audit_key" in program.stderr, program.story()
+
+
+WAITING = """
+import socket, sys
+for port in map(int, sys.argv[1:]):
+    socks = [socket.create_connection(("localhost", port)) for _ in range(2)]
+    globals()[f"kept{port}"] = socks[0]
+    socks[1].close()
+print("connected", flush=True)
+sys.stdin.read() or __import__("signal").pause()
+"""
+
+
+def listed(seam, audit, *args):
+    done = command(seam, "ps", "--format=json", *args, audit.dir)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_connections_that_are_open_now(seam):
+    tls, plain = start_server(seam, Echo), start_plain_server(seam, Echo)
+    policy = seam.policy(seam.outbound(tls.port, name="tls"), default="observe")
+    program = seam.start([sys.executable, "-c", WAITING, tls.port, plain.port], policy)
+    program.until(lambda: b"connected" in program.stdout, "it has connected")
+    program.audit.wait("close")
+
+    def both():
+        return sorted(listed(seam, program.audit), key=lambda row: row["state"])
+
+    program.until(lambda: len(both()) == 2, "those that were closed are gone")
+    clear, protected = both()
+    assert (clear["state"], clear["remote"]) == ("clear", f"127.0.0.1:{plain.port}") and "version" not in clear
+    assert (protected["state"], protected["remote"], protected["rule"]) == ("protected", f"127.0.0.1:{tls.port}", "tls")
+    assert protected["version"].startswith("TLSv1") and protected["cipher"] and protected["pid"] == str(program.pid)
+    assert "TLS_" in command(seam, "ps", program.audit.dir).stdout
+    assert len(listed(seam, program.audit, "--rule=tls")) == 1
+
+    os.kill(program.pid, signal.SIGKILL)
+    program.wait(30)
+    tls.wait_ended(2)
+    stale, = listed(seam, program.audit, "--stale", "--rule=tls")
+    assert stale["state"] == "stale: no process" and stale["local"] == protected["local"]
+    assert [row for row in listed(seam, program.audit) if row["rule"] == "tls"] == []
 
 
 # A server and its client, as they are: unmodified, and without TLS.

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The TCP connections that the kernel has now, in all network namespaces that /proc shows: for
+ * `ps`, which knows from the audit log what they are.
+ */
+#ifndef SEAMTLS_TOOLS_TCP_TABLE_H
+#define SEAMTLS_TOOLS_TCP_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TCP_TEXT_LEN 64
+
+struct tcp_entry {
+	char local[TCP_TEXT_LEN], remote[TCP_TEXT_LEN]; /* address:port as the audit has them */
+	void *data;                                     /* the caller's; NULL at first */
+};
+
+struct tcp_table {
+	struct tcp_entry *entries;
+	size_t count, room;
+};
+
+/* 0; -errno: this namespace's could not be read. */
+int tcp_table_read(struct tcp_table *out);
+void tcp_table_clear(struct tcp_table *table);
+
+/* NULL: there is no such connection. */
+struct tcp_entry *tcp_table_find(
+	const struct tcp_table *table, const char *local, const char *remote);
+
+/* One line of /proc/net/tcp or tcp6. Whether it is a connection, not a listener or what is left of
+ * one. */
+bool tcp_table_line(const char *line, struct tcp_entry *out);
+
+#endif
