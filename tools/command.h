@@ -19,6 +19,7 @@ struct command {
 
 int cmd_cert(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_log(int argc, char **argv);

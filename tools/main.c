@@ -40,6 +40,14 @@ static const struct command commands[] = {
 		"      --format=FORMAT      table (default) or json\n"
 		"\nA condition that asks for what is not given does not hold.\n",
 		cmd_explain },
+	{ "doctor", "[--format FORMAT] PROGRAM|PID",
+		"whether a program can be covered, or a process is, and what stands in the way",
+		"      --format=FORMAT  table, json (one object a line) or csv\n"
+		"\nFails if it cannot be covered, or is not. Of a program: how it is linked, its "
+		"privileges, and the libraries\n"
+		"that it asks for. Of a process: whether the library is in it, under which policy, "
+		"and what goes past it.\n",
+		cmd_doctor },
 	{ "policy", "default", "print the built-in policy", NULL, cmd_policy },
 	{ "log",
 		"[--follow] [--since WHEN] [--until WHEN] [--event TYPES] [--format FORMAT] "

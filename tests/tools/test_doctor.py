@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`seamtls doctor`: programs as they are on a machine, and processes that run."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from audit_files import rows
+
+
+@pytest.fixture
+def doctor(seamtls):
+    """{what: (verdict, detail)}, and the exit status."""
+
+    def run(subject):
+        result = seamtls("doctor", "--format=json", subject)
+        assert result.stderr == ""
+        return {row["what"]: (row["verdict"], row["detail"]) for row in rows(result)}, result.returncode
+
+    return run
+
+
+@contextlib.contextmanager
+def process(*argv, **env):
+    """A process that waits, and has said that it does."""
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    child = subprocess.Popen([*(argv or (sys.executable, "-c", code))], env=os.environ | env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        if not argv:
+            child.stdout.readline()
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_program(doctor):
+    found, status = doctor("sh")
+    assert status == 0 and found["coverage"][0] == "ok"
+    assert set(found) == {"coverage"}
+
+
+@pytest.mark.parametrize("program, library", [("openssl", "libssl.so"), ("curl", "libgnutls.so|libssl.so"), ("gnutls-cli", "libgnutls.so")])
+def test_own_tls(doctor, program, library):
+    """Its own, or that of a library that it asks for."""
+    if not shutil.which(program):
+        pytest.skip(f"{program} is not installed")
+    found, status = doctor(program)
+    assert status == 0 and found["own TLS"][0] == "note" and re.search(library, found["own TLS"][1])
+
+
+def test_static_program(doctor, tmp_path):
+    (tmp_path / "p.c").write_text("int main(void) { return 0; }\n")
+    subprocess.run(["cc", "-static", "-o", tmp_path / "p", tmp_path / "p.c"], check=True)
+    found, status = doctor(tmp_path / "p")
+    assert status == 1 and found["coverage"][0] == "no" and "statically linked" in found["coverage"][1]
+
+
+def test_script(doctor, tmp_path):
+    script = tmp_path / "script"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    assert doctor(script)[1] == 0
+
+
+def library(build):
+    with open(f"{build}/tools/seamtls", "rb") as file:
+        if b"__asan_init" in file.read():
+            pytest.skip("the sanitizer's runtime would have to come first")
+    return os.path.realpath(f"{build}/shim/libseamtls.so")
+
+
+def test_covered_process(build, doctor):
+    path = library(build)
+    with process(LD_PRELOAD=path, SEAMTLS_POLICY="/some/policy.conf", SEAMTLS_DISABLE="1") as child:
+        found, status = doctor(child.pid)
+    assert status == 0 and found["coverage"] == ("ok", path)
+    assert found["SEAMTLS_POLICY"] == ("note", "/some/policy.conf") and found["SEAMTLS_DISABLE"] == ("warning", "1")
+
+
+def test_replaced_library(build, doctor, tmp_path):
+    copied = shutil.copy(library(build), tmp_path)
+    with process(LD_PRELOAD=copied) as child:
+        os.unlink(copied)
+        found, status = doctor(child.pid)
+    assert status == 0 and found["version"][0] == "warning"
+
+
+def test_process_that_is_not_covered(doctor):
+    with process() as child:
+        found, status = doctor(child.pid)
+    assert status == 1 and found["coverage"] == ("no", "the library is not in the process")
+    assert "LD_PRELOAD did not name the library" in found["reason"][1]
+
+
+def test_truncated_and_damaged_programs(seamtls, tmp_path):
+    """Whatever the file holds, it is an answer or a message."""
+    with open("/bin/sh", "rb") as file:
+        data = file.read()
+    for n in [0, 1, 20, 63, 64, 100, 1000, 4096, len(data) // 2]:
+        wrong = tmp_path / "cut"
+        wrong.write_bytes(data[:n])
+        wrong.chmod(0o755)
+        assert seamtls("doctor", wrong).returncode in (0, 1)
+    for n in range(64, 1200, 7):
+        changed = bytearray(data)
+        changed[n:n + 8] = b"\xff" * 8
+        wrong.write_bytes(changed)
+        assert seamtls("doctor", wrong).returncode in (0, 1)
+
+
+@pytest.mark.parametrize("args, status", [([], 2), (["a", "b"], 2), (["--format=x", "sh"], 2), (["no-such-program"], 1), (["999999999"], 1), (["99999999999"], 1)])
+def test_misuse(seamtls, args, status):
+    result = seamtls("doctor", *args)
+    assert (result.returncode, result.stdout) == (status, "") and result.stderr
