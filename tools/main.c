@@ -40,9 +40,14 @@ static const struct command commands[] = {
 		"      --format=FORMAT      table (default) or json\n"
 		"\nA condition that asks for what is not given does not hold.\n",
 		cmd_explain },
-	{ "doctor", "[--format FORMAT] PROGRAM|PID",
+	{ "doctor", "[--format FORMAT] PROGRAM|PID | --live [-p POLICY] [--rule NAME] HOST:PORT",
 		"whether a program can be covered, or a process is, and what stands in the way",
 		"      --format=FORMAT  table, json (one object a line) or csv\n"
+		"      --live           do the handshake of a rule with a peer, and tell each "
+		"step\n"
+		"  -p, --policy=POLICY  of which policy\n"
+		"      --rule=NAME      which rule (default: the one that a connection there would "
+		"get)\n"
 		"\nFails if it cannot be covered, or is not. Of a program: how it is linked, its "
 		"privileges, and the libraries\n"
 		"that it asks for. Of a process: whether the library is in it, under which policy, "

@@ -221,3 +221,63 @@ def test_from_the_clear_to_tls(seam):
     fetch(seam, port, None, status=None)
     server.audit.wait("fail")
     assert list(stat(seam, server.audit, "cause")) == ["plaintext"]
+
+
+def live(seam, port, policy, *args, status=0, host="localhost"):
+    """{what: (verdict, detail)} of a handshake."""
+    done = command(seam, "doctor", "--live", "--format=json", "-p", policy, *args, f"{host}:{port}", status=status)
+    return {row["what"]: (row["verdict"], row["detail"]) for row in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_handshake_step_by_step(seam, version):
+    server = start_server(seam, Echo, version=version)
+    found = live(seam, server.port, seam.policy(seam.outbound(server.port, name="echo")))
+    assert found["rule"][1].startswith('"echo" ') and found["handshake"][0] == "ok"
+    assert found["version"][1] == f"TLSv{version}" and found["cipher suite"][1].startswith("TLS_")
+    assert found["verification"] == ("ok", "ok") and found["sha256"][1] == seam.pki.good.sha256()
+    assert "dns:localhost" in found["its names"][1]
+
+
+@pytest.mark.parametrize("cert, words", [("wrong_name", "not for 'localhost'"), ("expired", "has expired"), ("other", "trusted CAs")])
+def test_a_handshake_that_fails(seam, cert, words):
+    server = start_server(seam, Echo, cert=getattr(seam.pki, cert))
+    found = live(seam, server.port, seam.policy(seam.outbound(server.port)), status=1)
+    assert found["handshake"][0] == "no" and words in found["handshake"][1] and found["sha256"][1] == getattr(seam.pki, cert).sha256()
+
+
+def test_a_handshake_with_nobody(seam):
+    plain = start_plain_server(seam, Http)
+    policy = seam.policy(seam.outbound(plain.port, name="a"), rule("outbound", 1, name="b", action="pass"))
+    found = live(seam, plain.port, policy, status=1)
+    assert found["handshake"][0] == "no" and "does not speak TLS" in found["handshake"][1]
+    found = live(seam, free_port(), policy, "--rule=a", status=1)
+    assert found["connection"][0] == "no"
+    for args, status in [(["--rule=b"], 1), (["--rule=c"], 1), ([], 1)]:
+        done = command(seam, "doctor", "--live", "-p", policy, *args, "localhost:1", status=status)
+        assert done.stdout == "" and done.stderr
+    assert command(seam, "doctor", "--live", "-p", policy, "localhost", status=2).stdout == ""
+
+
+GREETING = """
+import socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    sock = server.accept()[0]
+    try:
+        sock.sendall(b"220 here ESMTP\\r\\n")
+        sock.recv(100)
+    except OSError:
+        pass
+    sock.close()
+"""
+
+
+def test_a_handshake_behind_an_upgrade(seam):
+    port = free_port()
+    server = seam.start([sys.executable, "-c", GREETING, port], seam.policy(seam.inbound(port, starttls="smtp")))
+    server.until(lambda: server.listens(port), "it listens")
+    found = live(seam, port, seam.policy(seam.outbound(port, starttls="smtp")))
+    assert found["starttls"][0] == found["handshake"][0] == "ok"
+    found = live(seam, port, seam.policy(seam.outbound(port, starttls="imap", handshake_timeout=2)), status=1)
+    assert found["starttls"][0] == "no"
