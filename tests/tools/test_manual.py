@@ -139,10 +139,19 @@ def test_every_variable_is_in_the_manual():
 
 def test_every_event_is_in_the_manual(seamtls):
     manual = COMMAND.read_text()
-    manual = manual[manual.index(".Ss Events"):manual.index(".Ss States")]
+    manual = manual[manual.index(".Ss Events"):manual.index(".Ss Fields")]
     known = re.search(r"--event=TYPE\[,TYPE\] +(.*)", seamtls("log", "--help").stdout).group(1).split(", ")
     assert "observe" in known
     assert set(itertools.chain(*(item.split(" , ") for item in re.findall(r"^\.It Li (.*)", manual, re.M)))) == set(known)
+
+
+def test_every_field_is_in_the_manual():
+    manual = COMMAND.read_text()
+    manual = manual[manual.index(".Ss Fields"):manual.index(".Ss States")]
+    known = re.findall(r'^\t\{ (?:NULL|"(\w+)"), "(\w+)",', (SOURCE / "tools" / "log_fields.c").read_text(), re.M)
+    assert ("peer", "subject") in known
+    written = set(re.findall(r"\w+", " ".join(re.findall(r"^\.(?:It|Brq) Li (.*)", manual, re.M))))
+    assert written == set(itertools.chain(*known)) - {""}
 
 
 def test_all_pages_are_installed_and_refer_to_pages_that_are():
@@ -198,3 +207,10 @@ def test_links_of_the_readme_lead_somewhere():
             assert link[1:] in headings, link
         elif "://" not in link:
             assert (SOURCE / link).exists(), link
+
+
+def test_keys_of_the_readme_are_keys():
+    table = (SOURCE / "README.md").read_text().partition("| key | what for |\n|---|---|\n")[2].partition("\n\n")[0]
+    keys = re.findall(r"`(\w+)(?: = \w+)?`", " ".join(row.split("|")[1] for row in table.splitlines()))
+    assert len(keys) > 20
+    assert set(keys) <= set(rows_of_keys())
