@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import os
-import pathlib
 import re
 import subprocess
 
@@ -306,18 +305,3 @@ def test_explain_asks_for_what_was_said(seamtls, policy, condition, args):
     policy(f'[rule "it"]\naction = deny\n{condition}\n')
     assert 'rule "it"' in explain(seamtls, *args).splitlines()[-1]
     assert explain(seamtls).splitlines()[-1] == "no rule matches: the default action is pass"
-
-
-EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "policy" / "examples"
-
-
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.conf")), ids=lambda path: path.name)
-def test_examples_are_policies(seamtls, policy, path):
-    result = seamtls("check", policy(path.read_text()))
-    assert result.returncode == 0, result.stderr
-    relaxed = [line for line in result.stderr.splitlines() if "accept = both" not in line]
-    assert relaxed == []
-
-
-def test_there_are_examples():
-    assert len(list(EXAMPLES.glob("*.conf"))) >= 3
