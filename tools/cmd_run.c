@@ -48,23 +48,38 @@ static int parse_options(int argc, char **argv, struct run_options *out)
 	return -1;
 }
 
-/* The library of the build tree that this command stands in, else the installed one. */
+/* Where the library is, seen from the directory that the command is in: in a build tree, and below
+ * any prefix that both were installed or unpacked to. */
+static const struct {
+	const char *command, *library;
+} trees[] = {
+	{ "/tools/seamtls", "/shim/" LIBRARY },
+	{ "/" SEAMTLS_BINDIR "/seamtls", "/" SEAMTLS_LIBDIR "/" LIBRARY },
+};
+
+static bool find_in_tree(const char *self, size_t i, char *path, size_t len)
+{
+	size_t self_len = strlen(self), tail = strlen(trees[i].command);
+
+	if (self_len < tail || strcmp(self + self_len - tail, trees[i].command) != 0)
+		return false;
+	snprintf(path, len, "%.*s%s", (int)(self_len - tail), self, trees[i].library);
+	return access(path, R_OK) == 0;
+}
+
+/* The library of the tree that this command stands in, else the installed one. */
 static int find_library(char *path, size_t len)
 {
-	static const char build_tree[] = "/tools/seamtls";
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	size_t tail = strlen(build_tree);
 
 	if (n < 0)
 		return -errno;
 	self[n] = '\0';
-	if ((size_t)n > tail && strcmp(self + n - tail, build_tree) == 0) {
-		snprintf(path, len, "%.*s/shim/" LIBRARY, (int)((size_t)n - tail), self);
-		if (access(path, R_OK) == 0)
+	for (size_t i = 0; i < sizeof(trees) / sizeof(trees[0]); i++)
+		if (find_in_tree(self, i, path, len))
 			return 0;
-	}
-	snprintf(path, len, "%s", SEAMTLS_LIBDIR "/" LIBRARY);
+	snprintf(path, len, "%s", SEAMTLS_INSTALLED "/" LIBRARY);
 	return access(path, R_OK) == 0 ? 0 : -errno;
 }
 
