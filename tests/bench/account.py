@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+from process import children
+
 TICKS = os.sysconf("SC_CLK_TCK")
 CPUCLOCK_SCHED = 2
 
@@ -30,16 +32,21 @@ def _ended_children_s(pid):
     return 0.0
 
 
+def _family(program):
+    """Its group, and its children with a session of their own (PostgreSQL's)."""
+    return {*program.group(), *children(program.pid)}
+
+
 def cpu_s(programs):
     """Seconds that these programs and their children have used so far."""
-    return sum(_running_s(pid) + _ended_children_s(pid) for program in programs for pid in program.group())
+    return sum(_running_s(pid) + _ended_children_s(pid) for program in programs for pid in _family(program))
 
 
 def memory_kb(programs):
     """Memory that belongs to these programs, each page that they share counted once."""
     total = 0
     for program in programs:
-        for pid in program.group():
+        for pid in _family(program):
             for line in _lines(f"/proc/{pid}/smaps_rollup"):
                 if line.startswith("Pss:"):
                     total += int(line.split()[1])
