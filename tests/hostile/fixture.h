@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What fuzz targets share: files in memory, and settings with a certificate. */
+#ifndef SEAMTLS_TESTS_FIXTURE_H
+#define SEAMTLS_TESTS_FIXTURE_H
+
+#include "policy/policy.h"
+#include "tls/handshake.h"
+
+#define FIXTURE_PATH_LEN 32
+
+/* A file with these bytes, under a path that is good for this process. The descriptor, which the
+ * caller closes. */
+int fixture_file(const void *data, size_t len, char path[FIXTURE_PATH_LEN]);
+
+/* Never freed: a server's with two certificates, so that there is a choice; a client's with one and
+ * without verification. TLS 1.2 and 1.3, resumption, tickets. */
+struct tls_context *fixture_context(enum tls_role role);
+
+/* A handshake whose peer sends these bytes and then ends, byte by byte or all at once. It has to
+ * fail, and to say why. */
+void fixture_feed(struct tls_context *context, const uint8_t *data, size_t len, bool by_byte);
+
+#endif
