@@ -251,10 +251,11 @@ static void begin_named(struct lines *lines, enum section_kind kind, const char 
 		load_no_memory(loader);
 		return;
 	}
-	if (name != NULL)
-		check_duplicate(lines, section);
 	if (kind == SECTION_RULE && ++loader->rule_count == LOAD_RULES_MAX + 1)
 		load_error(loader, &lines->place, NULL, "more than %d rules", LOAD_RULES_MAX);
+	/* Each is held against all before it: not without a bound. */
+	if (name != NULL && loader->rule_count <= LOAD_RULES_MAX)
+		check_duplicate(lines, section);
 	*loader->last = section;
 	loader->last = &section->next;
 	lines->section = section;
