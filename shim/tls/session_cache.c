@@ -57,7 +57,8 @@ static struct cache *cache_lock(void)
 
 static void slot_clear(struct cache *cache, struct slot *slot)
 {
-	explicit_bzero(cache->data[slot - cache->slots], slot->len);
+	explicit_bzero(cache->data[slot - cache->slots],
+		slot->len < SESSION_LEN_MOST ? slot->len : SESSION_LEN_MOST);
 	explicit_bzero(slot, sizeof *slot);
 }
 
@@ -123,7 +124,8 @@ size_t session_cache_take(const uint8_t key[SESSION_KEY_LEN], void *out)
 		if (has_key(slot, key) && slot->until_s > now &&
 			(latest == NULL || slot->used > latest->used))
 			latest = slot;
-	if (latest != NULL) {
+	/* A process that has given up its privileges shares the memory with one that has not. */
+	if (latest != NULL && latest->len <= SESSION_LEN_MOST) {
 		len = latest->len;
 		memcpy(out, cache->data[latest - cache->slots], len);
 		latest->used = ++cache->counter;

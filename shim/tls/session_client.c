@@ -120,6 +120,16 @@ static void key_make(struct tls_handshake *handshake, const char *name, uint16_t
 	binding_add(handshake->session_key, &port, sizeof port);
 }
 
+/* What comes out of memory that processes share is not taken at its word. */
+static bool is_whole(const struct session_buffer *buffer, size_t len)
+{
+	const struct session *session = &buffer->session;
+
+	return len >= sizeof *session &&
+	       len - sizeof *session == (size_t)session->ticket_len + session->peer_len &&
+	       session->id_len <= sizeof session->id && session->nonce_len <= sizeof session->nonce;
+}
+
 /* Only if the server would still be trusted: else it has to show what it has now. */
 static bool offer(struct tls_handshake *handshake, const struct session_buffer *from)
 {
@@ -155,7 +165,7 @@ void tls_handshake_resume(struct tls_handshake *handshake, const char *name, uin
 	from = malloc(sizeof *from);
 	if (from == NULL)
 		return;
-	if (session_cache_take(handshake->session_key, from) > 0)
+	if (is_whole(from, session_cache_take(handshake->session_key, from)))
 		handshake->offered = offer(handshake, from);
 	explicit_bzero(from, sizeof *from);
 	free(from);

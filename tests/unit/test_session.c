@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Sessions between a client and a server of ours: what is resumed, and what must not be. Contexts
  * are made anew for each connection, as after a fork, or on another host. */
+#include "tls/handshake_private.h"
+#include "tls/session_cache.h"
 #include "tls_pair.h"
 #include <check.h>
 #include <errno.h>
@@ -8,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PORT 4433
 #define HEAD_LEN 4
+#define SESSION_HEAD_LEN 192 /* as much as all numbers of a kept session, and some more */
 
 static struct pair_settings client, server;
 static char keys_path[] = "/tmp/seamtls-ticket-keys-XXXXXX";
@@ -340,6 +344,50 @@ START_TEST(failure_makes_the_next_handshake_full)
 }
 END_TEST
 
+/* What is kept, as the client of `begin` will find it; its length. */
+static size_t kept(uint8_t key[SESSION_KEY_LEN], uint8_t bytes[SESSION_LEN_MOST])
+{
+	struct pair *pair;
+	size_t len;
+
+	ck_assert(!resumes());
+	pair = begin("server.test", PORT);
+	memcpy(key, pair->client->session_key, SESSION_KEY_LEN);
+	pair_run(pair);
+	hand_over_tickets(pair);
+	pair_free(pair);
+	len = session_cache_take(key, bytes);
+	ck_assert_uint_gt(len, 0);
+	return len;
+}
+
+/* The memory is shared with processes that may have been broken into. */
+START_TEST(damaged_session_is_not_offered)
+{
+	uint8_t key[SESSION_KEY_LEN], bytes[SESSION_LEN_MOST];
+	int64_t until = (int64_t)time(NULL) + 60;
+	struct pair *pair;
+	size_t len;
+
+	only_version(_i);
+	len = kept(key, bytes);
+	for (size_t cut = 1; cut < len; cut += cut < 8 ? 1 : len / 4) {
+		session_cache_drop(key);
+		session_cache_put(key, bytes, cut, until, true);
+		ck_assert(!resumes());
+	}
+	for (size_t at = 0; at < SESSION_HEAD_LEN; at++) {
+		session_cache_drop(key);
+		bytes[at] ^= 0xff;
+		session_cache_put(key, bytes, len, until, true);
+		bytes[at] ^= 0xff;
+		pair = begin("server.test", PORT);
+		pair_run(pair);
+		pair_free(pair);
+	}
+}
+END_TEST
+
 /* --- Keys of a file */
 
 static void write_keys(const char *newest_first)
@@ -498,6 +546,7 @@ int main(void)
 	tcase_add_loop_test(plain, another_name_or_port_is_another_session, 0, 2);
 	tcase_add_loop_test(plain, requirement_is_not_got_around, 0, 2);
 	tcase_add_loop_test(plain, failure_makes_the_next_handshake_full, 0, 2);
+	tcase_add_loop_test(plain, damaged_session_is_not_offered, 0, 2);
 	tcase_add_loop_test(plain, keys_of_a_file_are_used_and_old_ones_taken, 0, 2);
 	tcase_add_test(plain, change_of_the_file_is_noticed);
 	tcase_add_loop_test(plain, file_of_another_size_is_refused, 0,
