@@ -83,6 +83,7 @@ static bool entry_parse(
 	struct x509_bytes value;
 
 	*understood = true;
+	*serial = (struct x509_bytes){ NULL, 0 };
 	out->reason = -1;
 	if (!der_expect(&in, DER_SEQUENCE, &entry) ||
 		!der_expect(&entry.content, DER_INTEGER, &item))
