@@ -50,9 +50,8 @@ int token_credential_read(struct credential *out, const char *uri_text,
 	struct token *token;
 	int r = pkcs11_uri_parse(uri_text, &uri, why);
 
-	if (r < 0)
-		return r;
-	r = find_pin(&uri, password, &pin, why);
+	if (r == 0)
+		r = find_pin(&uri, password, &pin, why);
 	if (r == 0)
 		r = token_open(&uri, pin.text[0] != '\0' ? pin.text : NULL, &token, why);
 	if (r == 0)

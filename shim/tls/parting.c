@@ -58,7 +58,7 @@ void parting_alert(struct tls_handshake *handshake, int r)
 	const struct wire *wire = &handshake->wire;
 	struct iovec iov = { body, sizeof body };
 	ssize_t len = RECORD_HEADER_LEN + sizeof body;
-	struct record_key key;
+	struct record_key key = { 0 };
 	int found;
 
 	if (result->alert_sent >= 0 || result->alert_received >= 0 || wire->not_tls || wire->eof ||

@@ -274,14 +274,17 @@ int ticket_keep_back(struct tls_handshake *handshake)
 	const struct tls_secret *secret = &handshake->secrets[SECRET_SERVER_TRAFFIC];
 	struct wire *wire = &handshake->wire;
 	size_t len = wire->out_end - wire->out_start;
-	struct record_key key;
+	struct record_key key = { 0 };
 	int r = 0;
 
 	if (suite == NULL || suite->version != RECORD_TLS13 || len == 0)
 		return 0;
 	handshake->tickets = malloc(len);
-	if (handshake->tickets == NULL)
+	if (handshake->tickets == NULL) {
+		/* The alert that follows has their sequence number. */
+		wire->out_start = wire->out_end = 0;
 		return -ENOMEM;
+	}
 	r = record_key_from_secret(&key, suite->aead, secret->bytes, secret->len);
 	for (size_t at = 0; at < len && r >= 0;) {
 		ssize_t n =

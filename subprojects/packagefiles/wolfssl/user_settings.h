@@ -162,6 +162,8 @@
 #define HAVE_DH_DEFAULT_PARAMS
 #define WOLFSSL_DH_CONST
 #define WOLFSSL_HAVE_MLKEM
+/* Else, with PKCS#11, the object is kept instead, and freed twice when memory is short. */
+#define WOLFSSL_TLSX_PQC_MLKEM_STORE_PRIV_KEY
 #define WOLFSSL_PQC_HYBRIDS
 #define WOLFSSL_TLS_NO_MLKEM_STANDALONE
 
