@@ -149,6 +149,12 @@ static bool meet(void)
 	return met;
 }
 
+static void teardown(void)
+{
+	pair_settings_clear(&client);
+	pair_settings_clear(&server);
+}
+
 static void init(int row, const char *client_cert)
 {
 	pair_settings_init(&client, client_cert);
@@ -212,6 +218,7 @@ int main(void)
 
 	pair_make_certs();
 	tcase_set_timeout(tcase, 100);
+	tcase_add_checked_fixture(tcase, NULL, teardown);
 	tcase_add_loop_test(tcase, each_allocation_may_fail, 0, 2);
 	tcase_add_loop_test(tcase, nobody_gets_in_for_want_of_memory, 0, 2);
 	suite_add_tcase(suite, tcase);
