@@ -146,6 +146,9 @@ class Seam:
 
         def decided():
             maps = memory_maps(program.pid)
+            if "/libc.so.6" in maps and str(self.library) not in maps:
+                # It is read in pieces while the loader maps: what is mapped before libc may be missing, once.
+                maps = memory_maps(program.pid)
             program.in_process = str(self.library) in maps
             return program.in_process or "/libc.so.6" in maps or program.ended()
 
