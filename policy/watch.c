@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "policy/watch.h"
 
+#include "policy/hash.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -24,11 +26,10 @@ struct watched {
 	uint64_t sum; /* ... and this was in it */
 };
 
-/* FNV-1a, which tells apart what was not made to deceive it. A directory, or what cannot be read,
- * has 0. */
+/* A directory, or what cannot be read, has 0. */
 static uint64_t sum_of(const char *path)
 {
-	uint64_t sum = 14695981039346656037U;
+	uint64_t sum = HASH_START;
 	uint8_t bytes[4096];
 	FILE *file = fopen(path, "re");
 	size_t n;
@@ -37,8 +38,7 @@ static uint64_t sum_of(const char *path)
 		return 0;
 	setvbuf(file, NULL, _IONBF, 0); /* no second copy of a key */
 	while ((n = fread(bytes, 1, sizeof bytes, file)) > 0)
-		for (size_t i = 0; i < n; i++)
-			sum = (sum ^ bytes[i]) * 1099511628211U;
+		sum = hash_add(sum, bytes, n);
 	if (ferror(file))
 		sum = 0;
 	fclose(file);

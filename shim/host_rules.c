@@ -9,6 +9,7 @@
 #include "deep.h"
 #include "guard.h"
 #include "notice.h"
+#include "policy/hash.h"
 #include "tls/session_cache.h"
 #include "tls/trust.h"
 
@@ -200,15 +201,6 @@ static int slot_load(struct slot *slot, const struct policy_rule *rule, enum tls
 	return 0;
 }
 
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = 14695981039346656037U; /* FNV-1a */
-
-	for (; *text != '\0'; text++)
-		hash = (hash ^ (uint8_t)*text) * 1099511628211U;
-	return hash;
-}
-
 /*
  * With host_lock. Whether there is something to tell, in text[]. A change that makes no sense may
  * be half of one: it is tried once more at the next look before it is told.
@@ -230,7 +222,7 @@ static bool slot_reload(struct slot *slot, const struct policy_rule *rule, enum 
 		return true;
 	}
 	slot->again = changed;
-	hash = hash_of(why);
+	hash = hash_add(HASH_START, why, strlen(why));
 	if (changed || slot->told == hash)
 		return false;
 	slot->told = hash;
@@ -274,7 +266,7 @@ static void make_context(void *arg)
 static bool is_new(const char *text)
 {
 	static _Atomic uint64_t warned[64];
-	uint64_t hash = hash_of(text);
+	uint64_t hash = hash_add(HASH_START, text, strlen(text));
 
 	for (size_t i = 0; i < sizeof warned / sizeof warned[0]; i++) {
 		uint64_t found = 0;

@@ -2,6 +2,7 @@
 #include "notice.h"
 
 #include "libc.h"
+#include "policy/hash.h"
 #include "variables.h"
 
 #include <errno.h>
@@ -36,10 +37,8 @@ static bool stderr_is_for_text(void)
 
 static uint64_t hash_text(const char *text)
 {
-	uint64_t hash = 14695981039346656037U; /* FNV-1a */
+	uint64_t hash = hash_add(HASH_START, text, strlen(text));
 
-	for (; *text != '\0'; text++)
-		hash = (hash ^ (uint8_t)*text) * 1099511628211U;
 	return hash != 0 ? hash : 1;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "credentials.h"
+#include "policy/hash.h"
 #include "tls/context.h"
 #include <errno.h>
 #include <stdbool.h>
@@ -23,9 +24,7 @@ struct look {
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-	for (; *text != '\0'; text++)
-		hash = (hash ^ (unsigned char)*text) * 1099511628211U; /* FNV-1a */
-	return (hash ^ '\n') * 1099511628211U;
+	return hash_add(hash_add(hash, text, strlen(text)), "\n", 1);
 }
 
 /* False if it was there already. */
@@ -66,7 +65,7 @@ static void add_setting(const char *key, const char *value, void *hash)
 
 static void look_at_role(struct look *look, enum tls_role role)
 {
-	uint64_t hash = 14695981039346656037U + role;
+	uint64_t hash = HASH_START + role;
 	struct tls_context *context;
 	char why[WHY_LEN];
 	int r;
