@@ -2,6 +2,7 @@
 /* Vectors with their lengths in front, taken off one by one. */
 #include "tls/hello.h"
 #include "tls/name.h"
+#include "tls/vector.h"
 #include <errno.h>
 #include <string.h>
 
@@ -17,44 +18,14 @@ enum {
 	EXTENSION_VERSIONS = 43
 };
 
-static bool take(struct x509_bytes *in, size_t len, struct x509_bytes *out)
-{
-	if (in->len < len)
-		return false;
-	*out = (struct x509_bytes){ in->data, len };
-	in->data += len;
-	in->len -= len;
-	return true;
-}
-
-static bool take_number(struct x509_bytes *in, size_t width, size_t *out)
-{
-	struct x509_bytes bytes;
-
-	if (!take(in, width, &bytes))
-		return false;
-	*out = 0;
-	for (size_t i = 0; i < width; i++)
-		*out = *out << 8 | bytes.data[i];
-	return true;
-}
-
-/* A vector whose length is a number of `width` bytes. */
-static bool take_vector(struct x509_bytes *in, size_t width, struct x509_bytes *out)
-{
-	size_t len;
-
-	return take_number(in, width, &len) && take(in, len, out);
-}
-
 /* RFC 6066 3: a list that has one host name. What is none is not looked for among certificates. */
 static bool read_name(struct x509_bytes body, struct hello *out)
 {
 	struct x509_bytes list, name;
 	size_t type;
 
-	if (!take_vector(&body, 2, &list) || !take_number(&list, 1, &type) ||
-		!take_vector(&list, 2, &name))
+	if (!vector_take_vector(&body, 2, &list) || !vector_take_number(&list, 1, &type) ||
+		!vector_take_vector(&list, 2, &name))
 		return false;
 	if (type != 0 || name.len >= sizeof out->name || memchr(name.data, 0, name.len) != NULL)
 		return true;
@@ -73,14 +44,14 @@ static bool read_extension(size_t type, struct x509_bytes body, struct hello *ou
 	case EXTENSION_SERVER_NAME:
 		return read_name(body, out);
 	case EXTENSION_GROUPS:
-		return take_vector(&body, 2, &out->groups);
+		return vector_take_vector(&body, 2, &out->groups);
 	case EXTENSION_SIGNATURES:
-		return take_vector(&body, 2, &out->signatures);
+		return vector_take_vector(&body, 2, &out->signatures);
 	case EXTENSION_EARLY_DATA:
 		out->early_data = true;
 		return true;
 	case EXTENSION_VERSIONS:
-		if (!take_vector(&body, 1, &versions))
+		if (!vector_take_vector(&body, 1, &versions))
 			return false;
 		out->tls13 = hello_lists(versions, RECORD_TLS13);
 		return true;
@@ -94,17 +65,18 @@ static bool read_body(struct x509_bytes in, struct hello *out)
 	struct x509_bytes skipped, extensions, body;
 	size_t type;
 
-	if (!take(&in, VERSION_AND_RANDOM_LEN, &skipped) ||
-		!take_vector(&in, 1, &skipped) /* session id */ ||
-		!take_vector(&in, 2, &out->suites) ||
-		!take_vector(&in, 1, &skipped) /* compression */)
+	if (!vector_take(&in, VERSION_AND_RANDOM_LEN, &skipped) ||
+		!vector_take_vector(&in, 1, &skipped) /* session id */ ||
+		!vector_take_vector(&in, 2, &out->suites) ||
+		!vector_take_vector(&in, 1, &skipped) /* compression */)
 		return false;
 	if (in.len == 0)
 		return true;
-	if (!take_vector(&in, 2, &extensions))
+	if (!vector_take_vector(&in, 2, &extensions))
 		return false;
 	while (extensions.len > 0)
-		if (!take_number(&extensions, 2, &type) || !take_vector(&extensions, 2, &body) ||
+		if (!vector_take_number(&extensions, 2, &type) ||
+			!vector_take_vector(&extensions, 2, &body) ||
 			!read_extension(type, body, out))
 			return false;
 	return true;
@@ -118,8 +90,8 @@ int hello_parse(const uint8_t *message, size_t len, struct hello *out)
 	memset(out, 0, sizeof *out);
 	if (len > 0 && message[0] != CLIENT_HELLO)
 		return -EBADMSG;
-	if (len < MESSAGE_HEADER_LEN || !take_number(&in, 1, &type) ||
-		!take_number(&in, 3, &body_len) || !take(&in, body_len, &body))
+	if (len < MESSAGE_HEADER_LEN || !vector_take_number(&in, 1, &type) ||
+		!vector_take_number(&in, 3, &body_len) || !vector_take(&in, body_len, &body))
 		return -EAGAIN;
 	return read_body(body, out) ? 0 : -EBADMSG;
 }

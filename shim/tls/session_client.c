@@ -9,6 +9,7 @@
 #include "tls/handshake_private.h"
 #include "tls/resumption.h"
 #include "tls/suite.h"
+#include "tls/vector.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,47 +283,21 @@ int session_client_keep(struct tls_handshake *handshake)
 
 /* --- Tickets of TLS 1.3 */
 
-struct cursor {
-	const uint8_t *at;
-	size_t left;
-};
-
-/* A number of `size` bytes; false: there are fewer. */
-static bool take_number(struct cursor *cursor, size_t size, uint32_t *out)
-{
-	if (cursor->left < size)
-		return false;
-	for (*out = 0; size > 0; size--, cursor->left--)
-		*out = *out << 8 | *cursor->at++;
-	return true;
-}
-
-/* Bytes behind their length, which is a number of `size` bytes. */
-static bool take_bytes(struct cursor *cursor, size_t size, const uint8_t **out, uint32_t *len)
-{
-	if (!take_number(cursor, size, len) || cursor->left < *len)
-		return false;
-	*out = cursor->at;
-	cursor->at += *len;
-	cursor->left -= *len;
-	return true;
-}
-
 struct new_ticket {
-	uint32_t lifetime_s, age_add, nonce_len, ticket_len, extensions_len;
-	const uint8_t *nonce, *ticket, *extensions;
+	size_t lifetime_s, age_add;
+	struct x509_bytes nonce, ticket, extensions;
 };
 
 static bool new_ticket_parse(const uint8_t *body, size_t len, struct new_ticket *out)
 {
-	struct cursor cursor = { body, len };
+	struct x509_bytes in = { body, len };
 
-	return take_number(&cursor, 4, &out->lifetime_s) &&
-	       take_number(&cursor, 4, &out->age_add) &&
-	       take_bytes(&cursor, 1, &out->nonce, &out->nonce_len) &&
-	       take_bytes(&cursor, 2, &out->ticket, &out->ticket_len) &&
-	       take_bytes(&cursor, 2, &out->extensions, &out->extensions_len) && cursor.left == 0 &&
-	       out->ticket_len > 0 && out->lifetime_s <= LIFETIME_MOST_S;
+	return vector_take_number(&in, 4, &out->lifetime_s) &&
+	       vector_take_number(&in, 4, &out->age_add) &&
+	       vector_take_vector(&in, 1, &out->nonce) &&
+	       vector_take_vector(&in, 2, &out->ticket) &&
+	       vector_take_vector(&in, 2, &out->extensions) && in.len == 0 && out->ticket.len > 0 &&
+	       out->lifetime_s <= LIFETIME_MOST_S;
 }
 
 void tls_resumption_ticket(struct tls_resumption *resumption, const uint8_t *body, size_t len)
@@ -332,25 +307,25 @@ void tls_resumption_ticket(struct tls_resumption *resumption, const uint8_t *bod
 	struct session_buffer *buffer;
 	struct new_ticket ticket;
 
-	if (!new_ticket_parse(body, len, &ticket) || ticket.nonce_len > NONCE_MOST ||
-		ticket.ticket_len + peer_len > sizeof buffer->rest ||
+	if (!new_ticket_parse(body, len, &ticket) || ticket.nonce.len > NONCE_MOST ||
+		ticket.ticket.len + peer_len > sizeof buffer->rest ||
 		resumption->tickets++ >= TICKETS_MOST)
 		return;
 	buffer = malloc(sizeof *buffer);
 	if (buffer == NULL)
 		return;
 	buffer->session = *known;
-	memcpy(buffer->session.nonce, ticket.nonce, ticket.nonce_len);
-	buffer->session.nonce_len = (uint8_t)ticket.nonce_len;
-	buffer->session.age_add = ticket.age_add;
+	memcpy(buffer->session.nonce, ticket.nonce.data, ticket.nonce.len);
+	buffer->session.nonce_len = (uint8_t)ticket.nonce.len;
+	buffer->session.age_add = (uint32_t)ticket.age_add;
 	buffer->session.seen_ms = now_ms();
 	buffer->session.until_s =
 		least(known->until_s, (int64_t)time(NULL) + (int64_t)ticket.lifetime_s);
-	buffer->session.ticket_len = (uint16_t)ticket.ticket_len;
-	memcpy(buffer->rest, ticket.ticket, ticket.ticket_len);
-	memcpy(buffer->rest + ticket.ticket_len, resumption->rest, peer_len);
+	buffer->session.ticket_len = (uint16_t)ticket.ticket.len;
+	memcpy(buffer->rest, ticket.ticket.data, ticket.ticket.len);
+	memcpy(buffer->rest + ticket.ticket.len, resumption->rest, peer_len);
 	session_cache_put(resumption->key, buffer,
-		sizeof buffer->session + ticket.ticket_len + peer_len, buffer->session.until_s,
+		sizeof buffer->session + ticket.ticket.len + peer_len, buffer->session.until_s,
 		true);
 	explicit_bzero(buffer, sizeof *buffer);
 	free(buffer);
