@@ -12,6 +12,7 @@ import pytest
 import apache
 from peers import Server, server_context
 from seam import need
+from servers import BLOCKING_ECHO
 
 pytestmark = pytest.mark.tls_only
 
@@ -31,21 +32,8 @@ while True:
     sock.close()
 """
 
-ECHO_SERVER = """
-import socket, sys
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=64)
-while True:
-    sock, _ = listener.accept()
-    try:
-        while part := sock.recv(1000):
-            sock.sendall(part)
-    except OSError:
-        pass
-    sock.close()
-"""
-
 # One answer, and the end.
-ANSWER_SERVER = ECHO_SERVER.replace("while part := sock.recv(1000):", "if part := sock.recv(1000):")
+ANSWER_SERVER = BLOCKING_ECHO.replace("while data := connection.recv(65536):", "if data := connection.recv(65536):")
 
 # Says lines one by one, and prints what comes back.
 TALKER = """
@@ -206,7 +194,7 @@ def start_openssl(*argv):
 @pytest.mark.parametrize("command", [b"k\n", b"K\n"])
 def test_key_update_of_a_client(seam, command):
     """k: it changes its own keys; K: and asks for ours to be changed."""
-    server = serve(seam, ECHO_SERVER, "1.3")
+    server = serve(seam, BLOCKING_ECHO, "1.3")
     client = start_openssl("s_client", "-connect", f"127.0.0.1:{server.port}", "-CAfile", seam.pki.ca)
     try:
         for line in (b"before\n", b"after one\n", b"after two\n"):

@@ -11,22 +11,9 @@ import pytest
 import nginx
 from peers import Echo, Http, client_context, content, start_server
 from seam import need
+from servers import BLOCKING_ECHO
 
 pytestmark = pytest.mark.tls_only
-
-# Answers each request with what it got, after having read it.
-ECHO_SERVER = """
-import socket, sys
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=64)
-while True:
-    sock, _ = listener.accept()
-    try:
-        while part := sock.recv(1000):
-            sock.sendall(part)
-    except OSError:
-        pass
-    sock.close()
-"""
 
 # FETCH(n): n requests, one connection each.
 FETCH = """
@@ -70,7 +57,7 @@ for _ in range(4):
 
 
 def serve_echo(seam, version=None, **keys):
-    return seam.serve(lambda port: [sys.executable, "-c", ECHO_SERVER, port],
+    return seam.serve(lambda port: [sys.executable, "-c", BLOCKING_ECHO, port],
                       lambda port: seam.policy(seam.inbound(port, version=version, **keys)))
 
 
@@ -124,7 +111,7 @@ def test_s_client_reconnect(seam):
 def test_gnutls_client_resumes(seam, version):
     """It reconnects without having said anything, so that a server of TLS 1.3 has sent no ticket but for this greeting."""
     need("gnutls-cli")
-    greeter = ECHO_SERVER.replace("    try:", "    sock.sendall(b'hello\\n')\n    try:", 1)
+    greeter = BLOCKING_ECHO.replace("    try:", "    connection.sendall(b'hello\\n')\n    try:", 1)
     server = seam.serve(lambda port: [sys.executable, "-c", greeter, port],
                         lambda port: seam.policy(seam.inbound(port, version=version)))
     program = seam.run(["gnutls-cli", "--resume", "--waitresumption", "--priority", f"NORMAL:-VERS-ALL:+VERS-TLS{version}",
@@ -178,12 +165,12 @@ def serve_shared(seam, version, keys):
     cert = seam.pki.good
     rule = "\n".join(['[rule "everywhere"]', "direction = inbound", "action = tls", f"cert = {cert.cert}", f"key = {cert.key}",
                       f"min_version = {version}", f"max_version = {version}", f"ticket_keys = {keys}" if keys else "", ""])
-    return seam.serve(lambda port: [sys.executable, "-c", ECHO_SERVER, port], lambda port: seam.policy(rule)).port
+    return seam.serve(lambda port: [sys.executable, "-c", BLOCKING_ECHO, port], lambda port: seam.policy(rule)).port
 
 
 def test_server_that_never_writes_sends_no_ticket(seam):
     """And a client that never reads is then not reset by what it has not read."""
-    script = ECHO_SERVER.replace("sock.sendall(part)", "pass")
+    script = BLOCKING_ECHO.replace("connection.sendall(data)", "pass")
     server = seam.serve(lambda port: [sys.executable, "-c", script, port],
                         lambda port: seam.policy(seam.inbound(port, version="1.3")))
     assert "Post-Handshake New Session Ticket" not in s_client(seam, server.port, "-tls1_3")
