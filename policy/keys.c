@@ -101,9 +101,9 @@ static const struct policy_choice choices_start[] = {
 	{ NULL, 0, 0 },
 };
 static const struct policy_choice choices_plane[] = {
-	{ "auto", 0, 0 },
-	{ "user", 1, 0 },
-	{ "kernel", 2, CHOICE_UNSUPPORTED },
+	{ "auto", POLICY_PLANE_AUTO, 0 },
+	{ "user", POLICY_PLANE_USER, 0 },
+	{ "kernel", POLICY_PLANE_KERNEL, 0 },
 	{ NULL, 0, 0 },
 };
 /* The AEAD suites with forward secrecy that the record layer does. The value is the number in the
@@ -280,7 +280,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "start", .where = KEY_TLS, .parse = parse_choice, .choices = choices_start, .print = print_choice, FIELD(tls.start) },
 	{ .name = "ocsp_staple", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_files, .allowed = "files of OCSP responses in DER", .print = print_list, FIELD(tls.ocsp_staple) },
 	{ .name = "must_staple", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_bool, .choices = choices_bool, .print = print_bool, FIELD(tls.must_staple) },
-	{ .name = "plane", .where = KEY_TLS, .parse = parse_choice, .choices = choices_plane },
+	{ .name = "plane", .where = KEY_TLS, .parse = parse_choice, .choices = choices_plane, .print = print_choice, FIELD(tls.plane) },
 	{ .name = "keylog", .where = KEY_TLS, .parse = parse_path, .allowed = "a file", .relaxes = true, .print = print_string, FIELD(tls.keylog) },
 };
 /* clang-format on */
@@ -304,7 +304,7 @@ void key_print_allowed(const struct policy_key *key, struct text *out)
 		return;
 	}
 	for (const struct policy_choice *choice = key->choices; choice->name != NULL; choice++) {
-		if ((choice->flags & (CHOICE_UNSUPPORTED | CHOICE_ALIAS)) != 0)
+		if ((choice->flags & CHOICE_ALIAS) != 0)
 			continue;
 		text_add(out, "%s%s", separator, choice->name);
 		separator = ", ";

@@ -11,11 +11,10 @@
 enum key_where { KEY_GLOBAL = 1, KEY_PROFILE = 2, KEY_RULE = 4, KEY_TLS = KEY_PROFILE | KEY_RULE };
 
 enum choice_flag {
-	CHOICE_UNSUPPORTED = 1, /* the language has it, this build has not */
-	CHOICE_RELAXES = 2,     /* gives up something that the default protects */
-	CHOICE_ALIAS = 4,       /* another spelling of the choice before it */
-	CHOICE_TLS12 = 8,       /* a suite or group that is of use in this version */
-	CHOICE_TLS13 = 16,
+	CHOICE_RELAXES = 1, /* gives up something that the default protects */
+	CHOICE_ALIAS = 2,   /* another spelling of the choice before it */
+	CHOICE_TLS12 = 4,   /* a suite or group that is of use in this version */
+	CHOICE_TLS13 = 8,
 };
 
 struct policy_choice {

@@ -87,13 +87,11 @@ int parse_strings(
 
 static int refuse_choice(struct parse *parse, const char *found)
 {
-	const struct policy_choice *choice = choice_find(parse->key->choices, found);
+	const struct policy_choice *choice;
 	char allowed[400];
 	struct text text;
 	struct text_nearest nearest;
 
-	if (choice != NULL)
-		return parse_refuse(parse, "'%.100s' is not supported by this build", found);
 	text_init(&text, allowed, sizeof(allowed));
 	key_print_allowed(parse->key, &text);
 	text_nearest_init(&nearest, found);
@@ -109,7 +107,7 @@ int parse_choice(struct parse *parse, const char *text, void *out)
 {
 	const struct policy_choice *choice = choice_find(parse->key->choices, text);
 
-	if (choice == NULL || (choice->flags & CHOICE_UNSUPPORTED) != 0)
+	if (choice == NULL)
 		return refuse_choice(parse, text);
 	if (parse->key->size != 0)
 		*(unsigned *)out = choice->value;
@@ -120,7 +118,7 @@ int parse_bool(struct parse *parse, const char *text, void *out)
 {
 	const struct policy_choice *choice = choice_find(parse->key->choices, text);
 
-	if (choice == NULL || (choice->flags & CHOICE_UNSUPPORTED) != 0)
+	if (choice == NULL)
 		return refuse_choice(parse, text);
 	*(bool *)out = choice->value != 0;
 	return 0;
@@ -130,7 +128,7 @@ static int parse_listed_choice(struct parse *parse, char *item, void *out)
 {
 	const struct policy_choice *choice = choice_find(parse->key->choices, item);
 
-	if (choice == NULL || (choice->flags & CHOICE_UNSUPPORTED) != 0)
+	if (choice == NULL)
 		return refuse_choice(parse, item);
 	return parse_name(parse, choice_name(parse->key->choices, choice->value), out);
 }

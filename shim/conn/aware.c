@@ -138,7 +138,9 @@ static void fill_info(const struct conn *conn, struct seamtls_info *info)
 	info->bytes_in = atomic_load(&share->bytes_in);
 	info->bytes_out = atomic_load(&share->bytes_out);
 	if (is_protected(info->state))
-		info->plane = conn->relayed ? SEAMTLS_PLANE_RELAY : SEAMTLS_PLANE_USER;
+		info->plane = conn->relayed             ? SEAMTLS_PLANE_RELAY
+			      : conn_is_by_kernel(conn) ? SEAMTLS_PLANE_KERNEL
+							: SEAMTLS_PLANE_USER;
 }
 
 static int get_info(const struct conn *conn, void *value, socklen_t *len)

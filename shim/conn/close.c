@@ -79,6 +79,7 @@ void conn_recycle(struct conn *conn)
 	atomic_store(&conn->relays_seen, 0);
 	conn->early_closed = conn->early_allowed = conn->connect_told = conn->out_told =
 		conn->self_connected = conn->relayed = false;
+	atomic_store(&conn->edge_triggered, false);
 	conn->lingering = false;
 	conn->local[0] = conn->remote[0] = conn->name[0] = '\0';
 	atomic_store(&conn->fd, -1);
@@ -151,7 +152,7 @@ static bool send_last(struct conn *conn, int fd)
 {
 	int r = conn_send_close_notify(conn, fd);
 
-	if (conn->share->tail.len == 0 || (r < 0 && r != -EAGAIN))
+	if (!share_is_parked(conn->share) || (r < 0 && r != -EAGAIN))
 		return true;
 	sys_setsockopt_int(fd, SOL_SOCKET, SO_SNDBUF, LAST_BUFFER_LEN);
 	return conn_flush(conn, fd) != -EAGAIN;
@@ -169,10 +170,18 @@ static bool wait_for_room(struct conn *conn, int fd)
 	return conn_flush(conn, fd) != -EAGAIN;
 }
 
+/* The kernel's TLS has taken them from TCP, which knows of no unread bytes then. */
+static void reset_at_close(int fd)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	sys_setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+}
+
 static void finish_open(struct conn *conn, int fd)
 {
 	struct share *share = conn->share;
-	bool sent;
+	bool sent, unread;
 
 	if (share->abortive) {
 		report_close(conn, "reset by the program (SO_LINGER)");
@@ -181,12 +190,14 @@ static void finish_open(struct conn *conn, int fd)
 	/* That the peer has ended without close_notify is nothing to a program that reads no more.
 	 */
 	share->receive_closed = true;
-	conn_drain(conn, fd);
+	unread = conn_drain(conn, fd);
 	if (conn_state(conn) != CONN_OPEN) /* what was drained was its end, and reported */
 		return;
-	if (share->plaintext.len > 0 && !share->send_closed) {
+	if (unread && !share->send_closed) {
 		/* The byte that is held in the kernel makes TCP reset the connection, as it does
 		 * when a program closes on data that it has not read. */
+		if (share->kernel_receives)
+			reset_at_close(fd);
 		report_close(conn, "closed by the program with data unread");
 		return;
 	}

@@ -7,6 +7,7 @@
 #include "conn/control.h"
 
 #include "conn/internal.h"
+#include "conn/kernel.h"
 #include "conn/outlet.h"
 #include "deep.h"
 
@@ -68,6 +69,9 @@ int conn_send_close_notify(struct conn *conn, int fd)
 		share->send_closed = true;
 		if (share->alert_sent < 0)
 			share->alert_sent = ALERT_CLOSE_NOTIFY;
+		share->kernel_unsettled = share->kernel_sends;
+		if (r == 0 && share->kernel_sends)
+			r = outlet_flush(share, fd);
 	} else {
 		r = outlet_flush(share, fd);
 	}
@@ -78,13 +82,17 @@ int conn_send_close_notify(struct conn *conn, int fd)
 int conn_key_update_locked(struct share *share, int fd, bool ask)
 {
 	const uint8_t key_update[KEY_UPDATE_LEN] = { MESSAGE_KEY_UPDATE, 0, 0, 1, ask };
-	int r = outlet_control(share, fd, RECORD_HANDSHAKE, key_update, sizeof(key_update));
+	int r = 0;
 
+	if (share->kernel_sends && !share->kernel_rekeys)
+		return -EOPNOTSUPP;
+	r = outlet_control(share, fd, RECORD_HANDSHAKE, key_update, sizeof(key_update));
 	if (r < 0)
 		return r;
 	share->key_update_due = false;
 	share->key_updates++;
-	return record_key_update(&share->send_key);
+	r = record_key_update(&share->send_key);
+	return r == 0 && share->kernel_sends ? kernel_rekey_send(share, fd) : r;
 }
 
 /* --- The peer's */
@@ -181,6 +189,10 @@ static int take_key_update(struct conn *conn, int fd, size_t left)
 		return refuse(
 			conn, fd, ALERT_ILLEGAL_PARAMETER, "the peer sent a malformed KeyUpdate");
 	record_key_update(&share->receive_key);
+	if (share->kernel_receives && kernel_rekey_receive(share, fd) < 0)
+		return refuse(conn, fd, ALERT_INTERNAL_ERROR,
+			"the peer has changed its keys (KeyUpdate), and the TLS of this kernel "
+			"cannot follow: Linux 6.14 can, and so can 'plane = user'");
 	/* The answer goes before the next data, as it must, and not now: a peer who has closed
 	 * after asking would reset the connection. */
 	if (answer)
@@ -224,7 +236,7 @@ static int answer_request(struct conn *conn, int fd, const uint8_t *message, siz
 		r = outlet_messages(share, fd, request.answer, request.answer_len);
 	share_unlock(&share->send_lock);
 	free(request.answer);
-	if (share->tail.len > 0)
+	if (share_is_parked(share))
 		driver_add(conn);
 	if (r < 0)
 		return refuse(conn, fd, ALERT_ILLEGAL_PARAMETER,

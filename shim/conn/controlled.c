@@ -397,14 +397,15 @@ static int rekey(struct conn *conn, int fd, const void *value, socklen_t len)
 	r = outlet_lock(conn);
 	if (r < 0)
 		return r;
-	if (share->send_key.version != RECORD_TLS13)
+	if (share->send_key.version != RECORD_TLS13 ||
+		(share->kernel_sends && !share->kernel_rekeys))
 		r = -EPROTONOSUPPORT;
 	else if (share->send_closed)
 		r = -EPIPE;
 	else
 		r = conn_key_update_locked(share, fd, which == SEAMTLS_REKEY_BOTH);
 	share_unlock(&share->send_lock);
-	if (share->tail.len > 0)
+	if (share_is_parked(share))
 		driver_add(conn);
 	return r;
 }

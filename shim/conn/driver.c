@@ -141,7 +141,7 @@ bool batch_add(struct batch *batch, int fd, short events, struct conn *conn)
 static short events_of(struct conn *conn)
 {
 	if (conn_state(conn) == CONN_OPEN)
-		return conn->share->tail.len > 0 ? POLLOUT : 0;
+		return share_is_parked(conn->share) ? POLLOUT : 0;
 	return conn_establish_events(conn);
 }
 
@@ -155,7 +155,7 @@ static bool is_done(const struct conn *conn)
 {
 	switch (conn_state(conn)) {
 	case CONN_OPEN:
-		return conn->share->tail.len == 0 && !conn->lingering && !conn_has_answer(conn);
+		return !share_is_parked(conn->share) && !conn->lingering && !conn_has_answer(conn);
 	case CONN_FAILED:
 	case CONN_PASSED:
 	case CONN_WAITING:

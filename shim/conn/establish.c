@@ -7,6 +7,7 @@
 #include "conn/internal.h"
 
 #include "conn/found.h"
+#include "conn/kernel.h"
 #include "conn/permissive.h"
 #include "conn/starttls.h"
 #include "tls/suite.h"
@@ -229,6 +230,10 @@ static int opened(struct conn *conn, int fd)
 	conn->post_auth = tls_handshake_post_auth(conn->handshake);
 	share->tickets_due = conn->tickets != NULL;
 	note_result(conn, result);
+	kernel_plan(conn);
+	kernel_take_receive(conn, fd);
+	if (early_len == 0)
+		kernel_take_send(conn, fd);
 	report_open(conn, result);
 	/* Before anybody else may send. The program was told that it is sent: a peer that is gone
 	 * it meets later, but what is behind a gap must not follow. */
@@ -250,7 +255,7 @@ static int opened(struct conn *conn, int fd)
 	if (conn->early_closed)
 		conn_shutdown(conn, fd, SHUT_WR);
 	end_of_way(conn);
-	if (share->tail.len == 0 && !conn->lingering)
+	if (!share_is_parked(share) && !conn->lingering)
 		driver_remove(conn);
 	return 0;
 }

@@ -73,6 +73,39 @@ static void sink_put(struct sink *sink, const uint8_t *data, size_t len)
 	}
 }
 
+size_t sink_rest(const struct sink *sink, size_t len, struct iovec *parts, size_t most)
+{
+	size_t left = sink_room(sink), skip = sink->offset, count = 0;
+
+	if (left > len)
+		left = len;
+	for (size_t i = 0; i < sink->count && left > 0 && count < most; i++, skip = 0) {
+		size_t part = sink->iov[i].iov_len - skip;
+
+		if (part > left)
+			part = left;
+		if (part > 0)
+			parts[count++] =
+				(struct iovec){ (uint8_t *)sink->iov[i].iov_base + skip, part };
+		left -= part;
+	}
+	return count;
+}
+
+void sink_took(struct sink *sink, size_t len)
+{
+	while (len > 0) {
+		size_t part;
+
+		sink_skip_full(sink);
+		part = sink->iov->iov_len - sink->offset;
+		if (part > len)
+			part = len;
+		sink_advance(sink, part);
+		len -= part;
+	}
+}
+
 static void release_held(struct intake *in)
 {
 	if (in->share->held)
@@ -119,7 +152,7 @@ static int end_of_stream(struct intake *in)
 }
 
 /* What recv() says instead of bytes. */
-static int nothing_came(struct intake *in, int result)
+int intake_nothing_came(struct intake *in, int result)
 {
 	if (result == 0)
 		return end_of_stream(in) < 0 ? -ECONNRESET : 1;
@@ -137,7 +170,7 @@ static int take(struct intake *in, size_t ask)
 	if (ask == 0)
 		return 0;
 	if (n <= 0)
-		return nothing_came(in, (int)n);
+		return intake_nothing_came(in, (int)n);
 	in->have += (size_t)n;
 	return 0;
 }
@@ -154,13 +187,13 @@ static int take_all(struct intake *in, size_t ask)
 	return r;
 }
 
-static int control(struct intake *in, enum record_type type, const uint8_t *data, size_t len)
+int intake_control(struct intake *in, enum record_type type, const uint8_t *data, size_t len)
 {
 	in->share->control_count++;
 	return conn_control_record(in->conn, in->fd, type, data, len);
 }
 
-static void count_data(struct intake *in, size_t len)
+void intake_count_data(struct intake *in, size_t len)
 {
 	in->share->control_count = 0;
 	atomic_store_explicit(&in->share->data_seen, true, memory_order_relaxed);
@@ -196,14 +229,14 @@ static ssize_t open_records(struct intake *in, struct sink *sink)
 			return conn_control_failed(in->conn, in->fd, (int)n);
 		used += record_len;
 		if (type != RECORD_APPLICATION_DATA || n == 0) {
-			r = control(in, type, out, (size_t)n);
+			r = intake_control(in, type, out, (size_t)n);
 			if (r < 0)
 				return r;
 			if (in->share->eof)
 				break;
 			continue;
 		}
-		count_data(in, (size_t)n);
+		intake_count_data(in, (size_t)n);
 		if (direct != NULL)
 			sink_advance(sink, (size_t)n);
 		else
@@ -228,7 +261,7 @@ static int park(struct intake *in, size_t record_len)
 
 	if (r == 0) {
 		n = sys_recv(in->fd, in->scratch + in->have, 1, MSG_PEEK | MSG_DONTWAIT);
-		r = n > 0 ? 0 : nothing_came(in, (int)n);
+		r = n > 0 ? 0 : intake_nothing_came(in, (int)n);
 	}
 	if (r != 0)
 		return save_partial(in, r);
@@ -242,11 +275,11 @@ static int park(struct intake *in, size_t record_len)
 	in->share->held = true;
 	plaintext->len = (uint32_t)n;
 	if (type == RECORD_APPLICATION_DATA && n > 0) {
-		count_data(in, (size_t)n);
+		intake_count_data(in, (size_t)n);
 		return 0;
 	}
 	release_held(in);
-	r = control(in, type, out, (size_t)n);
+	r = intake_control(in, type, out, (size_t)n);
 	share_bytes_drop(plaintext, plaintext->len);
 	return r;
 }
@@ -381,7 +414,7 @@ static void hand_out(struct intake *in, struct sink *sink)
 }
 
 /* What the next step may write, which is all of it only if it is a MSG_PEEK. */
-static bool sink_is_there(const struct sink *sink, size_t most)
+bool sink_is_there(const struct sink *sink, size_t most)
 {
 	size_t room = sink_room(sink);
 

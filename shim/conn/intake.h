@@ -8,6 +8,8 @@
 #ifndef SEAMTLS_CONN_INTAKE_H
 #define SEAMTLS_CONN_INTAKE_H
 
+#include "tls/record.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +32,12 @@ struct sink {
 
 void sink_init(struct sink *sink, const struct iovec *iov, size_t count, int flags);
 
+/* Of the room that is left at most `len` bytes, in at most `most` parts: the count of those.
+ * Whether that is memory of the program's. And `len` bytes of it are filled. */
+size_t sink_rest(const struct sink *sink, size_t len, struct iovec *parts, size_t most);
+bool sink_is_there(const struct sink *sink, size_t len);
+void sink_took(struct sink *sink, size_t len);
+
 /* A call's context. */
 struct intake {
 	struct conn *conn;
@@ -51,5 +59,11 @@ int intake_take_beginning(struct intake *in);
 /* The plaintext of the whole records that wait in the kernel, behind the parked one. Exact for the
  * first 256 KiB, an upper bound for what comes after them. */
 size_t intake_queued(struct intake *in);
+
+/* For the kernel's records, too: data that has come; a record that is none; and what recv() says
+ * instead of bytes. */
+void intake_count_data(struct intake *in, size_t len);
+int intake_control(struct intake *in, enum record_type type, const uint8_t *data, size_t len);
+int intake_nothing_came(struct intake *in, int result);
 
 #endif

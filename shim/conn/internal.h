@@ -58,7 +58,7 @@ struct conn {
 	uint32_t found_of;   /* share->tls_ended then */
 	char *start_name;    /* what the program wants to be verified besides; NULL: nothing */
 	uint32_t timeout_ms; /* that the program gives the handshake; 0: the policy's */
-	bool early_closed; /* the program shut down its side meanwhile */
+	bool early_closed;   /* the program shut down its side meanwhile */
 	/* TLS 1.3, after the handshake. Server: goes before the first data, while
 	 * share->tickets_due; client: makes sessions of tickets, with the receive lock. */
 	uint8_t *tickets;
@@ -73,6 +73,7 @@ struct conn {
 	bool self_connected; /* the peer listens in this process: nobody may wait for its handshake
 			      */
 	bool relayed;        /* this process is its relay */
+	_Atomic bool edge_triggered; /* an epoll set of the program's waits for edges */
 	_Atomic uint32_t
 		relays_seen;    /* share->relays_begun, when this process last let them go first */
 	_Atomic bool lingering; /* closed by the program, bytes are still to go; the descriptor is
@@ -145,6 +146,15 @@ static inline bool conn_settles(const struct conn *conn)
 	       (!atomic_load_explicit(&share->nonblock, memory_order_relaxed) ||
 		       (conn->role == TLS_CLIENT && share->receive_key.version == RECORD_TLS13 &&
 			       !atomic_load_explicit(&share->data_seen, memory_order_relaxed)));
+}
+
+/* A direction of it is the kernel's to protect, or is about to be. */
+static inline bool conn_is_by_kernel(const struct conn *conn)
+{
+	const struct share *share = conn->share;
+
+	return share->kernel_sends || share->kernel_receives || share->kernel_send_due ||
+	       share->kernel_receive_due;
 }
 
 /* It has come to be TCP's alone, which it may not stay: a call that found it as ours begins again.
@@ -330,8 +340,8 @@ ssize_t conn_receive_into(struct conn *conn, int fd, uint8_t *data, size_t len,
 /* Takes control records that come first out of the way. 1: a read would give data, or the end; 0:
  * it would wait. */
 int conn_settle(struct conn *conn, int fd);
-/* Unread control records would turn our FIN into a reset. */
-void conn_drain(struct conn *conn, int fd);
+/* Unread control records would turn our FIN into a reset. Whether data is unread. */
+bool conn_drain(struct conn *conn, int fd);
 
 /* --- options.c */
 /* What the program has set on the socket before it became a connection of ours. */

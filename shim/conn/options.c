@@ -4,6 +4,7 @@
  * flags, socket options, copies.
  */
 #include "conn/internal.h"
+#include "conn/kernel.h"
 #include "conn/memory.h"
 #include "conn/permissive.h"
 
@@ -103,6 +104,8 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
 		error = atomic_exchange(&conn->share->send_error, 0);
 		if (error == 0)
 			error = sys_getsockopt_int(fd, SOL_SOCKET, SO_ERROR);
+		if (conn->share->kernel_receives && kernel_is_record_error(-error))
+			error = -kernel_receive_failed(conn, fd, -error);
 		conn_told(conn, -error);
 		return error < 0 ? error : answer_int(error, value, len);
 	case CONN_FAILED:
@@ -145,8 +148,11 @@ void conn_sync_low_water(struct conn *conn, int fd, bool waiting)
 
 	if (want <= 1 && share->kernel_low_water <= 1)
 		return;
-	if (want <= 1 || waiting || conn_state(conn) != CONN_OPEN || share->eof ||
-		share->plaintext.len >= want)
+	/* What the kernel's TLS counts is plaintext already, and the mark is the program's. */
+	if (share->kernel_receives && !share->eof)
+		want = want > 1 ? want : 1;
+	else if (want <= 1 || waiting || conn_state(conn) != CONN_OPEN || share->eof ||
+		 share->plaintext.len >= want)
 		want = 1;
 	else
 		want += (int64_t)record_overhead(&share->receive_key) + share->held -
@@ -288,6 +294,8 @@ int conn_epoll_ctl(struct conn *conn, int epfd, int op, int fd, struct epoll_eve
 {
 	enum conn_state state = conn_state(conn);
 
+	if (op != EPOLL_CTL_DEL && event != NULL && (event->events & EPOLLET) != 0)
+		atomic_store(&conn->edge_triggered, true);
 	if (state == CONN_FAILED || state == CONN_PASSED ||
 		(state == CONN_OPEN && !conn_settles(conn) && !conn_may_ask(conn) &&
 			!interest_any(conn) && !conn_is_controlled(conn)))

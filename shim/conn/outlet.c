@@ -9,6 +9,7 @@
 #include "conn/outlet.h"
 
 #include "conn/internal.h"
+#include "conn/kernel.h"
 #include "conn/memory.h"
 
 #include <errno.h>
@@ -41,6 +42,24 @@ void outgoing_init(struct outgoing *out, const struct iovec *iov, size_t count)
 		out->total += iov[i].iov_len < OUTGOING_MOST ? iov[i].iov_len : OUTGOING_MOST;
 	if (out->total > OUTGOING_MOST)
 		out->total = OUTGOING_MOST;
+}
+
+size_t outgoing_rest(const struct outgoing *out, struct iovec *parts, size_t most)
+{
+	size_t skip = out->done, left = out->total - out->done, count = 0;
+
+	for (size_t i = 0; i < out->count && left > 0 && count < most; i++) {
+		size_t len = out->iov[i].iov_len > skip ? out->iov[i].iov_len - skip : 0;
+
+		if (len > left)
+			len = left;
+		if (len > 0)
+			parts[count++] =
+				(struct iovec){ (uint8_t *)out->iov[i].iov_base + skip, len };
+		skip -= out->iov[i].iov_len < skip ? out->iov[i].iov_len : skip;
+		left -= len;
+	}
+	return count;
 }
 
 uint8_t outgoing_byte(const struct outgoing *out, size_t offset)
@@ -78,6 +97,10 @@ int outlet_lock(struct conn *conn)
 
 int outlet_flush(struct share *share, int fd)
 {
+	int r = share->kernel_sends ? kernel_flush(share, fd) : 0;
+
+	if (r < 0)
+		return r;
 	while (share->tail.len > 0) {
 		ssize_t n =
 			sys_send(fd, share_bytes_data(&share->tail), share->tail.len, MSG_DONTWAIT);
@@ -93,24 +116,6 @@ int outlet_flush(struct share *share, int fd)
 	return 0;
 }
 
-/*
- * The end of the handshake may be unacknowledged yet. Nagle's algorithm (RFC 9293 3.7.4) would hold
- * a small first write back for as long as the peer delays its acknowledgement, 40 ms, where over
- * TCP alone it is sent at once.
- */
-static ssize_t send_at_once(int fd, const uint8_t *sealed, size_t len, int flags)
-{
-	bool delays = sys_getsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY) == 0;
-	ssize_t n;
-
-	if (delays)
-		sys_setsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-	n = sys_send(fd, sealed, len, flags);
-	if (delays)
-		sys_setsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 0);
-	return n;
-}
-
 /* The end of the handshake is acknowledged by what a client sends after it. */
 static bool may_be_held_back(struct share *share)
 {
@@ -118,11 +123,25 @@ static bool may_be_held_back(struct share *share)
 	       !(share->serves && atomic_load_explicit(&share->data_seen, memory_order_relaxed));
 }
 
+bool outlet_hurry(struct share *share, int fd)
+{
+	return may_be_held_back(share) && sys_getsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY) == 0 &&
+	       sys_setsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) == 0;
+}
+
+void outlet_hurry_end(int fd)
+{
+	sys_setsockopt_int(fd, IPPROTO_TCP, TCP_NODELAY, 0);
+}
+
 static ssize_t give(struct share *share, int fd, const uint8_t *sealed, size_t len, int flags)
 {
-	if (may_be_held_back(share))
-		return send_at_once(fd, sealed, len, flags);
-	return sys_send(fd, sealed, len, flags);
+	bool hurries = outlet_hurry(share, fd);
+	ssize_t n = sys_send(fd, sealed, len, flags);
+
+	if (hurries)
+		outlet_hurry_end(fd);
+	return n;
 }
 
 /* Sealed bytes go out, behind what is parked; what the kernel does not take is parked. */
@@ -145,8 +164,11 @@ int outlet_control(
 {
 	uint8_t sealed[CONTROL_MOST + OVERHEAD_MOST];
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-	ssize_t n = record_seal(&share->send_key, type, &iov, 0, len, sealed);
+	ssize_t n;
 
+	if (share->kernel_sends)
+		return kernel_send_control(share, fd, type, data, len);
+	n = record_seal(&share->send_key, type, &iov, 0, len, sealed);
 	return n < 0 ? (int)n : push(share, fd, sealed, (size_t)n);
 }
 
@@ -159,9 +181,13 @@ int outlet_messages(struct share *share, int fd, const uint8_t *data, size_t len
 
 	for (size_t at = 0; at < len && r == 0; at += most) {
 		size_t part = len - at < most ? len - at : most;
-		ssize_t n =
-			record_seal(&share->send_key, RECORD_HANDSHAKE, &iov, at, part, scratch);
+		ssize_t n;
 
+		if (share->kernel_sends) {
+			r = kernel_send_control(share, fd, RECORD_HANDSHAKE, data + at, part);
+			continue;
+		}
+		n = record_seal(&share->send_key, RECORD_HANDSHAKE, &iov, at, part, scratch);
 		r = n < 0 ? (int)n : push(share, fd, scratch, (size_t)n);
 	}
 	scratch_put(scratch);
@@ -301,11 +327,13 @@ static int send_flights(struct conn *conn, int fd, struct outgoing *out, int fla
 }
 
 /* RFC 8446 4.6.3, 5.5: a new key before the limit of the old one, or because the peer asked. */
-static int renew_key(struct share *share, int fd)
+int outlet_renew_key(struct share *share, int fd)
 {
 	if (share->send_key.version != RECORD_TLS13)
 		return 0;
 	if (!share->key_update_due && record_key_left(&share->send_key) > KEY_LEFT_LEAST)
+		return 0;
+	if (share->kernel_sends && !share->key_update_due && kernel_has_left(share, fd))
 		return 0;
 	return conn_key_update_locked(share, fd, false);
 }
@@ -334,11 +362,15 @@ int outlet_data(struct conn *conn, int fd, struct outgoing *out, int flags,
 
 	if (share->send_closed && (out->done < out->total || out->total == 0))
 		return -EPIPE;
+	if (share->kernel_send_due)
+		kernel_take_send(conn, fd);
 	r = outlet_flush(share, fd);
 	if (out->total == 0) /* there is always room for nothing */
 		return r == -EAGAIN ? 0 : r;
 	if (r == 0)
-		r = renew_key(share, fd);
+		r = outlet_renew_key(share, fd);
+	if (r == 0 && share->kernel_sends)
+		return kernel_send_data(conn, fd, out);
 	if (r == 0)
 		r = take_owed(share, out);
 	if (r < 0 || out->done == out->total)

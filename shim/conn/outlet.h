@@ -34,6 +34,8 @@ struct outgoing {
 void outgoing_init(struct outgoing *out, const struct iovec *iov, size_t count);
 /* Whether the program's buffers are memory, as far as the next records go (EFAULT). */
 bool outgoing_is_there(const struct outgoing *out);
+/* What is still to go, at most `most` parts of it: the count. */
+size_t outgoing_rest(const struct outgoing *out, struct iovec *parts, size_t most);
 /* The byte of the program's buffers at `offset`. */
 uint8_t outgoing_byte(const struct outgoing *out, size_t offset);
 
@@ -55,8 +57,18 @@ int outlet_data(struct conn *conn, int fd, struct outgoing *out, int flags,
  * with. */
 void outlet_give_up(struct share *share, struct outgoing *out);
 
+/*
+ * The end of the handshake may be unacknowledged yet. Nagle's algorithm (RFC 9293 3.7.4) would hold
+ * a small first write back for as long as the peer delays its acknowledgement, 40 ms, where over
+ * TCP alone it is sent at once. Around such a write: whether outlet_hurry_end() is to follow.
+ */
+bool outlet_hurry(struct share *share, int fd);
+void outlet_hurry_end(int fd);
+
 /* What is parked goes out. 0: nothing is left; -EAGAIN; or -errno. */
 int outlet_flush(struct share *share, int fd);
+/* Before data: a new key, if it is due. 0 or -errno. */
+int outlet_renew_key(struct share *share, int fd);
 /* One control record goes out, or is parked. 0 or -errno. */
 int outlet_control(
 	struct share *share, int fd, enum record_type type, const uint8_t *data, size_t len);

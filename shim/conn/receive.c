@@ -7,6 +7,7 @@
 
 #include "conn/control.h"
 #include "conn/intake.h"
+#include "conn/kernel.h"
 #include "guard.h"
 #include "libc.h"
 
@@ -46,10 +47,23 @@ static int count_told(struct intake *in, size_t len)
 	return intake_take_beginning(in);
 }
 
+static int receive_ours(struct intake *in, struct sink *sink, int flags)
+{
+	size_t before = sink->done;
+	int r = -ENOBUFS;
+
+	in->scratch = scratch_get();
+	if (in->scratch != NULL)
+		r = (flags & MSG_PEEK) != 0 ? intake_peek(in, sink) : intake_fill(in, sink);
+	if (r == 0 && (flags & MSG_PEEK) == 0)
+		r = count_told(in, sink->done - before);
+	scratch_put(in->scratch);
+	return r;
+}
+
 static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 {
 	struct intake in = { .conn = conn, .share = conn->share, .fd = fd };
-	size_t before = sink->done;
 	bool answer = conn_has_answer(conn);
 	int r = lock_for_receive(conn);
 
@@ -60,14 +74,12 @@ static int receive_once(struct conn *conn, int fd, struct sink *sink, int flags)
 		share_unlock(&conn->share->receive_lock);
 		return r;
 	}
-	in.scratch = scratch_get();
-	if (in.scratch == NULL)
-		r = -ENOBUFS;
+	if (in.share->kernel_receive_due)
+		kernel_take_receive(conn, fd);
+	if (in.share->kernel_receives)
+		r = (flags & MSG_PEEK) != 0 ? kernel_peek(&in, sink) : kernel_fill(&in, sink);
 	else
-		r = (flags & MSG_PEEK) != 0 ? intake_peek(&in, sink) : intake_fill(&in, sink);
-	if (r == 0 && (flags & MSG_PEEK) == 0)
-		r = count_told(&in, sink->done - before);
-	scratch_put(in.scratch);
+		r = receive_ours(&in, sink, flags);
 	share_unlock(&conn->share->receive_lock);
 	if (answer)
 		conn_answered(conn);
@@ -93,19 +105,32 @@ static void begin_waiting(struct patience *patience, int fd)
 
 /* A read of the kernel's own, for the first `len` bytes: it knows which handlers have it restarted.
  */
-static int wait_by_peek(int fd, size_t len)
+static int wait_by_peek(int fd, void *buf, size_t len, int flags)
 {
 	int saved = errno;
 	struct guard guard;
 	ssize_t n;
 
 	guard_suspend(&guard, true);
-	n = libc.recv(fd, NULL, len, MSG_PEEK | MSG_TRUNC | MSG_WAITALL);
+	n = libc.recv(fd, buf, len, flags | MSG_PEEK);
 	guard_resume(&guard);
 	if (n < 0)
 		n = -errno;
 	errno = saved;
 	return (int)n;
+}
+
+/* Of ciphertext the bytes go nowhere; of the kernel's plaintext MSG_TRUNC knows nothing, and a
+ * record of no data is an error that is for the next look. */
+static int wait_for_first(int fd, bool kernel)
+{
+	uint8_t byte;
+	int r;
+
+	if (!kernel)
+		return wait_by_peek(fd, NULL, 1, MSG_TRUNC | MSG_WAITALL);
+	r = wait_by_peek(fd, &byte, 1, 0);
+	return r == -EIO ? 1 : r;
 }
 
 /*
@@ -115,14 +140,17 @@ static int wait_by_peek(int fd, size_t len)
 static int wait_readable(struct conn **held, int fd, bool has_some, struct patience *patience)
 {
 	struct conn_mark mark = conn_mark(*held);
+	bool kernel = (*held)->share->kernel_receives;
 	int r;
 
 	begin_waiting(patience, fd);
 	conn_sync_low_water(*held, fd, true);
-	if (!has_some && patience->deadline_us == 0 &&
+	/* The kernel's TLS has the descriptor readable for part of a record, so that it is not for
+	 * a poll to wait for the rest; the time limit it minds itself. */
+	if (!has_some && (kernel || patience->deadline_us == 0) &&
 		(!driver_active() || (sys_fcntl(fd, F_GETFL, 0) & O_NONBLOCK) != 0)) {
 		conn_unref(*held);
-		r = wait_by_peek(fd, 1);
+		r = wait_for_first(fd, kernel);
 		*held = conn_regain(mark);
 		if (*held != NULL && table_has(fd, *held))
 			return r < 0 ? r : 0;
@@ -160,10 +188,10 @@ static int wait_behind(struct conn **held, int fd, struct patience *patience)
 	int queued = sys_queued(fd), r;
 
 	begin_waiting(patience, fd);
-	if (driver_active())
+	if (driver_active() || (*held)->share->kernel_receives)
 		return look_again(held, fd, patience);
 	conn_unref(*held);
-	r = wait_by_peek(fd, (size_t)queued + 1);
+	r = wait_by_peek(fd, NULL, (size_t)queued + 1, MSG_TRUNC | MSG_WAITALL);
 	*held = conn_regain(mark);
 	if (*held == NULL || !table_has(fd, *held))
 		return -ESTALE;
@@ -202,6 +230,14 @@ static bool is_end_of_wait(int error)
 	return error == -EAGAIN || error == -EINTR || error == -ESTALE;
 }
 
+static void broken(struct conn *conn, int fd, int error)
+{
+	if (conn->share->kernel_receives)
+		kernel_receive_failed(conn, fd, error);
+	else
+		conn_control_broken(conn, fd, error);
+}
+
 /* 0: `sink` has all there is for now; else how the call ends. */
 static int receive_open(
 	struct conn **held, int fd, struct sink *sink, int flags, struct patience *patience)
@@ -226,7 +262,7 @@ static int receive_open(
 		if (r == 1)
 			return 0;
 		if (r < 0 && *held != NULL && !is_end_of_wait(r))
-			conn_control_broken(*held, fd, r);
+			broken(*held, fd, r);
 		else if (r < 0)
 			return r;
 		if ((flags & MSG_PEEK) != 0)
@@ -336,22 +372,44 @@ ssize_t conn_receive_into(struct conn *conn, int fd, uint8_t *data, size_t len,
 	return n;
 }
 
+static int settle_ours(struct intake *in)
+{
+	struct share *share = in->share;
+	int r = 0;
+
+	in->scratch = scratch_get();
+	while (in->scratch != NULL && r == 0 && share->plaintext.len == 0 && !share->eof)
+		r = intake_park_next(in);
+	scratch_put(in->scratch);
+	return share->plaintext.len > 0 || share->eof || r != -EAGAIN;
+}
+
 int conn_settle(struct conn *conn, int fd)
 {
 	struct share *share = conn->share;
 	struct intake in = { .conn = conn, .share = share, .fd = fd };
-	int r = 0;
+	int r;
 
 	if (conn_state(conn) != CONN_OPEN || lock_for_receive(conn) < 0)
 		return 1;
-	in.scratch = scratch_get();
-	while (in.scratch != NULL && r == 0 && share->plaintext.len == 0 && !share->eof)
-		r = intake_park_next(&in);
-	r = share->plaintext.len > 0 || share->eof || r != -EAGAIN;
-	scratch_put(in.scratch);
+	if (share->kernel_receive_due)
+		kernel_take_receive(conn, fd);
+	r = share->kernel_receives ? kernel_settle(&in) : settle_ours(&in);
 	share_unlock(&share->receive_lock);
 	conn_sync_low_water(conn, fd, false);
 	return r;
+}
+
+static size_t queued_ours(struct intake *in)
+{
+	size_t bytes = in->share->plaintext.len;
+
+	in->scratch = bytes > 0 && !in->share->eof ? scratch_get() : NULL;
+	if (in->scratch != NULL)
+		bytes += intake_queued(in);
+	scratch_put(in->scratch);
+	in->share->told = (uint32_t)bytes;
+	return bytes;
 }
 
 int conn_readable_bytes(struct conn *conn, int fd)
@@ -366,18 +424,18 @@ int conn_readable_bytes(struct conn *conn, int fd)
 	conn_settle(conn, fd);
 	if (conn_state(conn) != CONN_OPEN || lock_for_receive(conn) < 0)
 		return 0;
-	bytes = in.share->plaintext.len;
-	in.scratch = bytes > 0 && !in.share->eof ? scratch_get() : NULL;
-	if (in.scratch != NULL)
-		bytes += intake_queued(&in);
-	scratch_put(in.scratch);
-	in.share->told = (uint32_t)bytes;
+	bytes = in.share->kernel_receives ? kernel_queued(&in) : queued_ours(&in);
 	share_unlock(&in.share->receive_lock);
 	return (int)bytes;
 }
 
-void conn_drain(struct conn *conn, int fd)
+bool conn_drain(struct conn *conn, int fd)
 {
-	if (!conn->share->eof && sys_queued(fd) > 0)
-		conn_settle(conn, fd);
+	struct share *share = conn->share;
+
+	/* What the kernel's TLS has opened already does not count as queued. */
+	if (share->eof || (!share->kernel_receives && sys_queued(fd) <= 0))
+		return share->plaintext.len > 0;
+	return conn_settle(conn, fd) == 1 && conn_state(conn) == CONN_OPEN && !share->eof &&
+	       (share->kernel_receives || share->plaintext.len > 0);
 }

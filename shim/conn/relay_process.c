@@ -206,7 +206,7 @@ static void pump_up(struct relay *relay)
 	struct pump *up = &relay->up;
 	bool open = is_open(relay);
 
-	if (open && relay->conn->share->tail.len > 0)
+	if (open && share_is_parked(relay->conn->share))
 		conn_flush(relay->conn, relay->fd);
 	if (!pump_some(relay, up, from_program, to_peer, !relay->broken,
 		    (open || conn_is_greeted(relay->conn)) && !relay->broken && may_write(relay)))
@@ -252,7 +252,8 @@ static short peer_events(const struct relay *relay)
 
 	if (!open)
 		return conn_establish_events(relay->conn);
-	return (short)(((relay->up.len > 0 && may_write(relay)) || relay->conn->share->tail.len > 0
+	return (short)(((relay->up.len > 0 && may_write(relay)) ||
+					       share_is_parked(relay->conn->share)
 				       ? POLLOUT
 				       : 0) |
 		       (relay->down.len == 0 && !relay->down.ended && !relay->closed &&

@@ -6,6 +6,7 @@
 #include "conn/internal.h"
 
 #include "audit/event.h"
+#include "conn/kernel.h"
 #include "notice.h"
 
 #include <arpa/inet.h>
@@ -87,12 +88,27 @@ void report_verify(struct conn *conn, const char *verify)
 	*(char *)mempcpy(to, verify, strnlen(verify, TLS_VERIFY_MAX - 1)) = '\0';
 }
 
+static const char *plane(const struct conn *conn)
+{
+	if (conn->relayed)
+		return "relay";
+	return conn_is_by_kernel(conn) ? "kernel" : "user";
+}
+
 /* What is worth a reason although nothing went wrong. */
 static const char *remark(
 	const struct conn *conn, const struct tls_result *result, char *buf, size_t len)
 {
 	const char *keylog = conn->rule->tls.keylog;
+	char lacks[128];
 
+	if (keylog == NULL && kernel_lacks(conn, lacks, sizeof(lacks))) {
+		snprintf(buf, len, "warning: plane = kernel, and %s by this library: %s",
+			conn_is_by_kernel(conn) ? "one direction is still protected"
+						: "the connection is still protected",
+			lacks);
+		return buf;
+	}
 	if (keylog == NULL)
 		return NULL;
 	if (result->keylog_error < 0)
@@ -119,7 +135,7 @@ void report_open(struct conn *conn, const struct tls_result *result)
 		report_verify(conn, event.verify);
 	event.resumed = result->resumed;
 	event.reason = remark(conn, result, words, sizeof(words));
-	event.plane = conn->relayed ? "relay" : "user";
+	event.plane = plane(conn);
 	event.handshake_us = sys_monotonic_us() - conn->started_us;
 	notice_debug(1, "open: %s -> %s, rule '%s', %s %s", conn->local, conn->remote,
 		conn->rule->name, event.version != NULL ? event.version : "?",
@@ -158,7 +174,7 @@ void report_close(struct conn *conn, const char *reason)
 
 	audit_event_init(&event, AUDIT_CLOSE);
 	fill_conn(&event, conn);
-	event.plane = conn->relayed ? "relay" : "user";
+	event.plane = plane(conn);
 	event.bytes_in = atomic_load(&share->bytes_in);
 	event.bytes_out = atomic_load(&share->bytes_out);
 	event.duration_us = sys_monotonic_us() - share->created_us;

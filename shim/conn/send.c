@@ -5,6 +5,7 @@
  */
 #include "conn/internal.h"
 
+#include "conn/kernel.h"
 #include "conn/outlet.h"
 #include "conn/permissive.h"
 #include "guard.h"
@@ -217,6 +218,9 @@ static int send_broken(struct conn *conn, int error)
 		: error == -EOVERFLOW
 			? "the cipher's limit of records is reached (RFC 8446, 5.5), and TLS 1.2 "
 			  "cannot change keys"
+		: error == -EOPNOTSUPP
+			? "the keys are to be changed (RFC 8446, 4.6.3, 5.5), and the TLS of this "
+			  "kernel cannot: Linux 6.14 can, and so can 'plane = user'"
 			: "no memory for the rest of a record";
 
 	conn_fail(conn, ECONNRESET, NULL, reason);
@@ -275,10 +279,12 @@ static ssize_t transmit(
 		conn_answered(*held);
 	/* The rest of a record goes out as soon as there is room, whatever the program waits for.
 	 */
-	if (share->tail.len > 0)
+	if (share_is_parked(share))
 		driver_add(*held);
-	if (r == -EBADMSG || r == -EOVERFLOW || r == -ENOTRECOVERABLE)
+	if (r == -EBADMSG || r == -EOVERFLOW || r == -ENOTRECOVERABLE || r == -EOPNOTSUPP)
 		return send_broken(*held, r);
+	if (r == -EILSEQ)
+		return kernel_receive_failed(*held, fd, -EBADMSG);
 	return result_of(*held, &out, r);
 }
 

@@ -66,6 +66,13 @@ struct share {
 	_Atomic int send_error;       /* errno for the next call that sends; 0: none */
 	_Atomic uint64_t bytes_acked; /* of bytes_out: at least so many, as was told */
 
+	/* The plane `kernel`: what the policy asks for and is not there yet, and what is. Changed
+	 * with the direction's lock. */
+	_Atomic bool kernel_send_due, kernel_receive_due;
+	_Atomic bool kernel_sends, kernel_receives;
+	bool kernel_rekeys;         /* it can change keys */
+	_Atomic uint64_t kernel_in; /* bytes of plaintext that it has been given to send */
+
 	pthread_mutex_t receive_lock; /* robust, shared; guards what follows */
 	struct record_key receive_key;
 	struct share_bytes partial;   /* an incomplete record that was taken from the kernel */
@@ -91,12 +98,17 @@ struct share {
 	bool owed; /* the last byte of a cut record was not reported: the next send begins with it
 		    */
 	uint8_t owed_byte;
-	pid_t owed_by;               /* whose short send that was */
-	bool send_closed;            /* close_notify is sealed */
-	bool fin_due;                /* ... and FIN follows as soon as what is parked has gone */
-	bool abortive;               /* SO_LINGER of 0 s: close() is to be a reset */
-	uint32_t key_updates;        /* that were sent */
-	bool tickets_due;            /* none of the server's tickets has gone out */
+	pid_t owed_by;             /* whose short send that was */
+	bool send_closed;          /* close_notify is sealed */
+	bool fin_due;              /* ... and FIN follows as soon as what is parked has gone */
+	bool abortive;             /* SO_LINGER of 0 s: close() is to be a reset */
+	uint32_t key_updates;      /* that were sent */
+	uint64_t kernel_from_seq;  /* the kernel's first record, .. */
+	uint64_t kernel_from_byte; /* .. and where in TCP's stream it is */
+	bool kernel_alert_due;     /* `kernel_alert` has not gone yet */
+	uint8_t kernel_alert[2];
+	bool kernel_unsettled; /* what it was given may not all be TCP's yet, and FIN is next */
+	bool tickets_due;      /* none of the server's tickets has gone out */
 	_Atomic bool key_update_due; /* the peer asked for it. Set with the receive lock */
 	int alert_sent;              /* -1: none */
 
@@ -127,6 +139,13 @@ void share_before_fork(struct share *share);
 void share_in_child(struct share *share);
 void share_fork_failed(struct share *share);
 void share_lock_for_fork(bool on);
+
+/* Something that was sent is still with us, or in the kernel's TLS; with the send lock, or to look
+ * at. */
+static inline bool share_is_parked(const struct share *share)
+{
+	return share->tail.len > 0 || share->kernel_alert_due || share->kernel_unsettled;
+}
 
 /* Locks: 0, -EOWNERDEAD (locked, but a holder died inside: the stream's state is unknown), -EDEADLK
  * (this thread has it: a signal handler). */

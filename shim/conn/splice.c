@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #define CHUNK ((size_t)4 * RECORD_MAX_PLAINTEXT) /* one call to the kernel takes as much */
-#define OWN_LEAST 512 /* descriptors of ours are no lower, if there are as many */
 
 /* -1 with errno becomes -errno, and errno what it was. */
 static ssize_t settle(ssize_t n, int saved)
@@ -82,24 +81,14 @@ ssize_t splice_to_pipe(struct conn *conn, int fd, int pipe, size_t len)
 
 /* --- From a pipe */
 
-static int make_high(int fd)
-{
-	int high = sys_fcntl(fd, F_DUPFD_CLOEXEC, OWN_LEAST);
-
-	if (high < 0)
-		return fd;
-	sys_close(fd);
-	return high;
-}
-
 static int own_pipe(int own[2])
 {
 	int saved = errno, r = (int)settle(pipe2(own, O_CLOEXEC), saved);
 
 	if (r < 0)
 		return r;
-	own[0] = make_high(own[0]);
-	own[1] = make_high(own[1]);
+	own[0] = sys_make_high(own[0]);
+	own[1] = sys_make_high(own[1]);
 	return 0;
 }
 

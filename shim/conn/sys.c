@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
 #define KERNEL_SET_LEN 8 /* bytes of the kernel's own set of signals */
+#define OWN_LEAST 512    /* descriptors of ours are no lower, if there are as many */
 
 /* -1 with errno becomes -errno, and errno what it was. */
 static ssize_t settle(ssize_t n, int saved)
@@ -47,7 +49,17 @@ ssize_t sys_recv_iov(int fd, const struct iovec *iov, size_t count, int flags)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = count };
 
-	return call(SYS_recvmsg, fd, &msg, (size_t)(unsigned)flags, 0);
+	return sys_recvmsg(fd, &msg, flags);
+}
+
+ssize_t sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return call(SYS_recvmsg, fd, msg, (size_t)(unsigned)flags, 0);
+}
+
+ssize_t sys_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return call(SYS_sendmsg, fd, msg, (size_t)(unsigned)(flags | MSG_NOSIGNAL), 0);
 }
 
 int sys_poll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
@@ -96,6 +108,20 @@ int sys_setsockopt_int(int fd, int level, int name, int value)
 	return (int)settle(libc.setsockopt(fd, level, name, &value, sizeof(value)), saved);
 }
 
+int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int saved = errno;
+
+	return (int)settle(libc.getsockopt(fd, level, name, value, len), saved);
+}
+
+int sys_setsockopt(int fd, int level, int name, const void *value, size_t len)
+{
+	int saved = errno;
+
+	return (int)settle(libc.setsockopt(fd, level, name, value, (socklen_t)len), saved);
+}
+
 int sys_epoll_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
 {
 	int saved = errno;
@@ -110,6 +136,24 @@ int sys_queued(int fd)
 	int r = (int)settle(libc.ioctl(fd, FIONREAD, &bytes), saved);
 
 	return r < 0 ? r : bytes;
+}
+
+int sys_unsent(int fd)
+{
+	int saved = errno, bytes = 0;
+	int r = (int)settle(libc.ioctl(fd, SIOCOUTQ, &bytes), saved);
+
+	return r < 0 ? r : bytes;
+}
+
+int sys_make_high(int fd)
+{
+	int high = sys_fcntl(fd, F_DUPFD_CLOEXEC, OWN_LEAST);
+
+	if (high < 0)
+		return fd;
+	sys_close(fd);
+	return high;
 }
 
 uint64_t sys_monotonic_us(void)

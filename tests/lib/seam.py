@@ -3,6 +3,8 @@
 
 SEAMTLS_TEST_MODE=native leaves the library away and takes TLS from the peers as well: the same program, the
 same exchange, over plain TCP. A test that fails then is wrong itself. Tests that are about TLS are skipped.
+
+SEAMTLS_TEST_PLANE=kernel has every rule say `plane = kernel`, for a kernel that has TLS.
 """
 import os
 import shutil
@@ -15,6 +17,7 @@ from audit import Audit
 from process import Program, free_port
 
 NATIVE = os.environ.get("SEAMTLS_TEST_MODE") == "native"
+PLANE = os.environ.get("SEAMTLS_TEST_PLANE")
 RUN_TIMEOUT_S = 60
 PORT_ATTEMPTS = 5
 IN_USE = ("address already in use", "eaddrinuse", "could not bind")
@@ -45,6 +48,8 @@ def section(kind, name, keys):
 def rule(direction, port, name=None, action="tls", **keys):
     """The text of a rule for one port; any profile key may be given too."""
     port_key = "local_port" if direction == "inbound" else "remote_port"
+    if action == "tls" and PLANE:
+        keys = {"plane": PLANE, **keys}
     return section("rule", name or f"{direction}-{port}",
                    {"direction": direction, port_key: port, "action": action, **keys})
 

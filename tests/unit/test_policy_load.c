@@ -72,7 +72,7 @@ START_TEST(rule_goes_before_profile_before_inherited)
 			  "accept\nmin_version = 1.3\n"
 			  "pin = sha256/AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\nclient_auth "
 			  "= optional\n"
-			  "plane = auto\nstart = connection\nresumption = no\ntickets = "
+			  "plane = kernel\nstart = connection\nresumption = no\ntickets = "
 			  "0\nif_program_tls = deny\naccept = both\nhandshake_at = first_use\n");
 	const struct tls_settings *tls = &policy->rules[0].tls;
 
@@ -97,6 +97,7 @@ START_TEST(rule_goes_before_profile_before_inherited)
 	ck_assert_int_eq(tls->if_program_tls, POLICY_PROGRAM_DENY);
 	ck_assert_int_eq(tls->accept, POLICY_ACCEPT_BOTH);
 	ck_assert_int_eq(tls->handshake_at, POLICY_AT_FIRST_USE);
+	ck_assert_int_eq(tls->plane, POLICY_PLANE_KERNEL);
 	ck_assert(!tls->resumption);
 	ck_assert_uint_eq(tls->tickets, 0);
 	policy_free(policy);

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A kernel has TLS if its module is there (`modprobe tls`), which only a privileged process has it
+ * load by asking; and a cipher if that one's module is. A refusal leaves the socket as plain TCP,
+ * so what is refused stays ours.
+ */
+#include "conn/kernel_key.h"
+
+#include "conn/sys.h"
+#include "libc.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/tls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#ifndef TCP_ULP
+#define TCP_ULP 31
+#endif
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
+#define PROBE_MS 200 /* loopback answers at once, or not at all */
+
+union kernel_info {
+	struct tls_crypto_info info;
+	struct tls12_crypto_info_aes_gcm_128 aes_128_gcm;
+	struct tls12_crypto_info_aes_gcm_256 aes_256_gcm;
+	struct tls12_crypto_info_chacha20_poly1305 chacha20_poly1305;
+};
+
+/* --- Keys */
+
+static void put_be64(uint8_t *at, uint64_t value)
+{
+	for (int i = 7; i >= 0; i--, value >>= 8)
+		at[i] = (uint8_t)value;
+}
+
+/*
+ * TLS 1.2 with GCM sends eight bytes of the nonce along, which the kernel counts up from those that
+ * it is given, while ours are (their beginning XOR sequence number). So that no nonce comes twice
+ * under one key, the kernel begins where their first bit is the other one.
+ */
+static void put_nonce(const struct record_key *key, uint8_t *iv, size_t len)
+{
+	if (key->version == RECORD_TLS13) {
+		memcpy(iv, key->iv + sizeof(key->iv) - len, len);
+		return;
+	}
+	memset(iv, 0, len);
+	iv[0] = (uint8_t)((key->iv[sizeof(key->iv) - len] & 0x80) ^ 0x80);
+}
+
+/* The bytes that are of use in *out. */
+static size_t fill(const struct record_key *key, union kernel_info *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->info.version = key->version;
+	switch ((enum record_aead)key->aead) {
+	case RECORD_AES_128_GCM:
+		out->info.cipher_type = TLS_CIPHER_AES_GCM_128;
+		memcpy(out->aes_128_gcm.salt, key->iv, sizeof(out->aes_128_gcm.salt));
+		put_nonce(key, out->aes_128_gcm.iv, sizeof(out->aes_128_gcm.iv));
+		memcpy(out->aes_128_gcm.key, key->key, sizeof(out->aes_128_gcm.key));
+		put_be64(out->aes_128_gcm.rec_seq, key->seq);
+		return sizeof(out->aes_128_gcm);
+	case RECORD_AES_256_GCM:
+		out->info.cipher_type = TLS_CIPHER_AES_GCM_256;
+		memcpy(out->aes_256_gcm.salt, key->iv, sizeof(out->aes_256_gcm.salt));
+		put_nonce(key, out->aes_256_gcm.iv, sizeof(out->aes_256_gcm.iv));
+		memcpy(out->aes_256_gcm.key, key->key, sizeof(out->aes_256_gcm.key));
+		put_be64(out->aes_256_gcm.rec_seq, key->seq);
+		return sizeof(out->aes_256_gcm);
+	case RECORD_CHACHA20_POLY1305:
+		out->info.cipher_type = TLS_CIPHER_CHACHA20_POLY1305;
+		memcpy(out->chacha20_poly1305.iv, key->iv, sizeof(out->chacha20_poly1305.iv));
+		memcpy(out->chacha20_poly1305.key, key->key, sizeof(out->chacha20_poly1305.key));
+		put_be64(out->chacha20_poly1305.rec_seq, key->seq);
+		return sizeof(out->chacha20_poly1305);
+	}
+	return 0;
+}
+
+int kernel_attach(int fd)
+{
+	static const char name[] = "tls";
+	int r = sys_setsockopt(fd, IPPROTO_TCP, TCP_ULP, name, sizeof(name));
+
+	return r == -EEXIST ? 0 : r;
+}
+
+int kernel_set_key(int fd, enum kernel_direction direction, const struct record_key *key)
+{
+	union kernel_info info;
+	size_t len = fill(key, &info);
+	int r = sys_setsockopt(
+		fd, SOL_TLS, direction == KERNEL_SENDS ? TLS_TX : TLS_RX, &info, len);
+
+	explicit_bzero(&info, sizeof(info));
+	return r;
+}
+
+/* --- What is in use */
+
+/* The last of the bytes are the number, whatever the cipher. */
+static void read_seq(const union kernel_info *info, size_t len, uint64_t *out)
+{
+	const uint8_t *at = (const uint8_t *)info + len - 8;
+
+	*out = 0;
+	for (int i = 0; i < 8; i++)
+		*out = *out << 8 | at[i];
+}
+
+int kernel_send_seq(int fd, uint64_t *out)
+{
+	static const socklen_t lens[] = { sizeof(struct tls12_crypto_info_aes_gcm_128),
+		sizeof(struct tls12_crypto_info_aes_gcm_256),
+		sizeof(struct tls12_crypto_info_chacha20_poly1305) };
+	union kernel_info info;
+	int r = -EINVAL;
+
+	/* The kernel insists on the very length. */
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]) && r == -EINVAL; i++) {
+		socklen_t len = lens[i];
+
+		r = sys_getsockopt(fd, SOL_TLS, TLS_TX, &info, &len);
+		if (r == 0)
+			read_seq(&info, len, out);
+	}
+	explicit_bzero(&info, sizeof(info));
+	return r;
+}
+
+/* --- The trial */
+
+static int make_socket(void)
+{
+	int fd = (int)libc.syscall(
+		SYS_socket, AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, 0, 0, 0);
+
+	return fd >= 0 ? sys_make_high(fd) : fd;
+}
+
+static bool is_established(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLOUT };
+	const struct timespec most = { .tv_nsec = PROBE_MS * 1000000L };
+
+	return sys_poll(&ready, 1, &most, NULL) == 1 && (ready.revents & (POLLERR | POLLHUP)) == 0;
+}
+
+/* A connection to `listener`, whose queue is the other end. */
+static bool connect_pair(int listener, int fd)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+
+	return libc.syscall(SYS_bind, listener, (long)&at, sizeof(at), 0, 0, 0) == 0 &&
+	       libc.syscall(SYS_listen, listener, 1, 0, 0, 0, 0) == 0 &&
+	       libc.syscall(SYS_getsockname, listener, (long)&at, (long)&len, 0, 0, 0) == 0 &&
+	       (libc.syscall(SYS_connect, fd, (long)&at, sizeof(at), 0, 0, 0) == 0 ||
+		       errno == EINPROGRESS) &&
+	       is_established(fd);
+}
+
+static void try_on(int fd, uint16_t version, enum record_aead aead, struct kernel_ability *out)
+{
+	const struct record_key key = { .version = version, .aead = (uint8_t)aead };
+
+	out->error = kernel_attach(fd);
+	out->attaches = out->error == 0;
+	if (out->error < 0)
+		return;
+	out->error = kernel_set_key(fd, KERNEL_SENDS, &key);
+	out->sends = out->error == 0;
+	out->rekeys = version == RECORD_TLS13 && out->sends &&
+		      kernel_set_key(fd, KERNEL_SENDS, &key) == 0;
+	if (out->error == 0)
+		out->error = kernel_set_key(fd, KERNEL_RECEIVES, &key);
+	out->receives = out->sends && out->error == 0;
+}
+
+/* False: there was nothing to try it on. */
+static bool try(uint16_t version, enum record_aead aead, struct kernel_ability *out)
+{
+	int saved = errno, listener = make_socket(), fd = make_socket();
+	bool connected = listener >= 0 && fd >= 0 && connect_pair(listener, fd);
+
+	*out = (struct kernel_ability){ .error = -ENOTCONN };
+	errno = saved;
+	if (connected)
+		try_on(fd, version, aead, out);
+	if (fd >= 0)
+		sys_close(fd);
+	if (listener >= 0)
+		sys_close(listener);
+	return connected;
+}
+
+/* What was found: a bit that it is known, the abilities, an errno. */
+#define KNOWN 1U
+#define ATTACHES 2U
+#define SENDS 4U
+#define RECEIVES 8U
+#define REKEYS 16U
+#define ERROR_AT 16
+
+static uint32_t pack(const struct kernel_ability *ability)
+{
+	return KNOWN | (ability->attaches ? ATTACHES : 0) | (ability->sends ? SENDS : 0) |
+	       (ability->receives ? RECEIVES : 0) | (ability->rekeys ? REKEYS : 0) |
+	       (uint32_t)-ability->error << ERROR_AT;
+}
+
+static struct kernel_ability unpack(uint32_t packed)
+{
+	return (struct kernel_ability){ .attaches = (packed & ATTACHES) != 0,
+		.sends = (packed & SENDS) != 0,
+		.receives = (packed & RECEIVES) != 0,
+		.rekeys = (packed & REKEYS) != 0,
+		.error = -(int)(packed >> ERROR_AT) };
+}
+
+struct kernel_ability kernel_ability(uint16_t version, enum record_aead aead)
+{
+	static _Atomic uint32_t found[2][RECORD_CHACHA20_POLY1305 + 1];
+	_Atomic uint32_t *place = &found[version == RECORD_TLS13][aead];
+	uint32_t packed = atomic_load_explicit(place, memory_order_relaxed);
+	struct kernel_ability ability;
+
+	if (packed != 0)
+		return unpack(packed);
+	if (try(version, aead, &ability))
+		atomic_store_explicit(place, pack(&ability), memory_order_relaxed);
+	return ability;
+}
+
+void kernel_ability_lacks(
+	const struct kernel_ability *ability, enum record_aead aead, char *out, size_t room)
+{
+	static const char *const names[] = { "AES-128-GCM", "AES-256-GCM", "ChaCha20-Poly1305" };
+
+	if (ability->error == -ENOTCONN)
+		snprintf(
+			out, room, "it could not be tried, for want of a connection over loopback");
+	else if (!ability->attaches &&
+		 (ability->error == -ENOENT || ability->error == -ENOPROTOOPT))
+		snprintf(out, room, "the kernel's module 'tls' is not loaded (modprobe tls)");
+	else if (!ability->attaches)
+		snprintf(out, room, "the kernel refuses TLS: %s", strerrordesc_np(-ability->error));
+	else if (ability->error == -ENOENT)
+		snprintf(out, room, "the kernel has no module for %s", names[aead]);
+	else
+		snprintf(out, room, "the kernel refuses to %s with %s: %s",
+			ability->sends ? "receive" : "send", names[aead],
+			strerrordesc_np(-ability->error));
+}
