@@ -18,6 +18,8 @@ ssize_t errno_return(ssize_t n)
 
 ssize_t errno_return_sent(ssize_t n, int flags)
 {
+	if (n == CONN_PIPE_SIGNALLED)
+		return errno_return(-EPIPE);
 	/* Ours never raise it themselves; the program's call would have (send(2), EPIPE). */
 	if (n == -EPIPE && (flags & MSG_NOSIGNAL) == 0)
 		raise(SIGPIPE);

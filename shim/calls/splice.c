@@ -101,6 +101,8 @@ static ssize_t send_from_pipe(int pipe, int fd, size_t len, int flags, bool has_
 
 		if (conn == NULL)
 			return CONN_AGAIN;
+		if (conn_splices(conn, fd))
+			return conn_splice_from(conn, fd, pipe, len);
 		n = splice_from_pipe(conn, fd, pipe, len, flags);
 		if (n != -EAGAIN || is_nonblocking(fd)) {
 			conn_put(conn);

@@ -38,6 +38,9 @@ void conn_socket_made(int fd, int domain, int type);
  */
 #define CONN_AGAIN (-ESTALE)
 
+/* -EPIPE of a call that has raised SIGPIPE already. */
+#define CONN_PIPE_SIGNALLED (-ESHUTDOWN)
+
 /* Decides, connects, establishes. `conn` may be NULL, and then there is nothing to take over. 1:
  * not ours, call libc. */
 int conn_connect(struct conn *conn, int fd, const struct sockaddr *addr, socklen_t len);
@@ -59,6 +62,11 @@ ssize_t conn_receive(struct conn *conn, int fd, const struct iovec *iov, size_t 
 ssize_t conn_send(struct conn *conn, int fd, const struct iovec *iov, size_t count, int flags);
 /* Waits too, and takes over. From a file's offset, or its position if offset is NULL. */
 ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t len);
+
+/* What the pipe holds, if the kernel makes the records; waits for the connection, and takes over. A
+ * count; 0: the pipe's end; -ENODATA: the pipe is empty; or -errno. */
+ssize_t conn_splice_from(struct conn *conn, int fd, int pipe, size_t len);
+bool conn_splices(struct conn *conn, int fd);
 
 /* What a blocking send waits for; takes over. 0: look again; -EAGAIN: SO_SNDTIMEO has passed; or
  * -EINTR, CONN_AGAIN, or why there is no connection. */

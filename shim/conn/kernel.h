@@ -56,6 +56,14 @@ void kernel_count(struct share *share, size_t len);
 /* An errno of a call that sends, as TCP would have it. */
 int kernel_send_error(int fd, int error);
 
+/* --- kernel_move.c: they may wait, and give the reference up meanwhile, as driver_wait() does */
+
+/* Whether the kernel can move data to the connection: it makes its records, or can from now on. */
+bool kernel_moves(struct conn *conn, int fd);
+/* As conn_sendfile() and splice_from_pipe(). Besides: CONN_PIPE_SIGNALLED. */
+ssize_t kernel_send_file(struct conn **held, int fd, int in, off_t *offset, size_t len);
+ssize_t kernel_send_pipe(struct conn **held, int fd, int pipe, size_t len);
+
 /* --- kernel_receive.c: with the receive lock, nothing waits */
 
 /* As intake_fill() and intake_peek(). */
@@ -65,6 +73,8 @@ int kernel_peek(struct intake *in, struct sink *sink);
 int kernel_settle(struct intake *in);
 /* The bytes of plaintext that wait, up to 256 KiB. */
 size_t kernel_queued(struct intake *in);
+/* SO_RCVLOWAT of the kernel's follows the program's, and what is there of a record. */
+void kernel_sync_low_water(struct share *share, int fd);
 /* The connection has failed, by what a call that reads has said. -ECONNRESET. */
 int kernel_receive_failed(struct conn *conn, int fd, int error);
 /* The errno is of a record, not of TCP. */

@@ -114,78 +114,111 @@ static ssize_t fault(struct intake *in)
 	return r == 0 ? -EAGAIN : in->share->eof ? 0 : -EFAULT;
 }
 
-static ssize_t read_some(struct intake *in, struct sink *sink, int flags)
+/* *asked: how many bytes at most. */
+static ssize_t read_some(struct intake *in, struct sink *sink, int flags, size_t *asked)
 {
 	struct iovec parts[PARTS_MOST];
-	size_t count;
+	size_t count, room = sink->total - sink->done;
 
+	*asked = room < SCRATCH_LEN ? room : SCRATCH_LEN;
 	if (sink->discards)
-		return discard(in, sink->total - sink->done, flags);
+		return discard(in, room, flags);
 	if (!sink_is_there(sink, READ_MOST))
 		return fault(in);
 	count = sink_rest(sink, READ_MOST, parts, PARTS_MOST);
+	*asked = 0;
+	for (size_t i = 0; i < count; i++)
+		*asked += parts[i].iov_len;
 	return sys_recv_iov(in->fd, parts, count, flags | MSG_DONTWAIT);
+}
+
+void kernel_sync_low_water(struct share *share, int fd)
+{
+	int want = atomic_load_explicit(&share->low_water, memory_order_relaxed);
+
+	if (share->kernel_partial >= want && !share->eof)
+		want = share->kernel_partial + 1;
+	if (share->eof)
+		want = 1;
+	if (want == share->kernel_low_water || (want <= 1 && share->kernel_low_water <= 1))
+		return;
+	share->kernel_low_water = want;
+	sys_setsockopt_int(fd, SOL_SOCKET, SO_RCVLOWAT, want);
+}
+
+/*
+ * The kernel calls the descriptor readable for part of a record. So that a program does not spin
+ * until the rest is there, one byte more than that is asked for; but only while there is nothing
+ * else: below the mark the kernel's TLS does not even look at what comes.
+ */
+static int note_partial(struct intake *in, int result)
+{
+	int queued = result == -EAGAIN ? sys_queued(in->fd) : 0;
+
+	in->share->kernel_partial = queued > 0 ? queued : 0;
+	kernel_sync_low_water(in->share, in->fd);
+	return result;
+}
+
+/* 0: more may come. */
+static int fill_some(struct intake *in, struct sink *sink)
+{
+	size_t asked;
+	ssize_t n;
+
+	if (in->share->eof)
+		return 1;
+	n = read_some(in, sink, 0, &asked);
+	if (n <= 0)
+		return nothing_came(in, (int)n);
+	intake_count_data(in, (size_t)n);
+	sink_took(sink, (size_t)n);
+	return (size_t)n < asked && !atomic_load(&in->conn->edge_triggered) ? -EAGAIN : 0;
 }
 
 int kernel_fill(struct intake *in, struct sink *sink)
 {
+	size_t before = sink->done;
 	int r = 0;
 
-	while (r == 0 && sink->done < sink->total) {
-		size_t room = sink->total - sink->done;
-		ssize_t n;
-
-		if (in->share->eof)
-			return 1;
-		n = read_some(in, sink, 0);
-		if (n <= 0) {
-			r = nothing_came(in, (int)n);
-			continue;
-		}
-		intake_count_data(in, (size_t)n);
-		sink_took(sink, (size_t)n);
-		if ((size_t)n < room && (size_t)n < READ_MOST &&
-			!atomic_load(&in->conn->edge_triggered))
-			r = -EAGAIN;
-	}
+	while (r == 0 && sink->done < sink->total)
+		r = fill_some(in, sink);
+	note_partial(in, sink->done > before ? 0 : r);
 	return r;
 }
 
 int kernel_peek(struct intake *in, struct sink *sink)
 {
-	for (;;) {
+	int r = 0;
+
+	while (r == 0) {
+		size_t asked;
 		ssize_t n;
-		int r;
 
 		if (in->share->eof)
 			return 1;
-		n = read_some(in, sink, MSG_PEEK);
+		n = read_some(in, sink, MSG_PEEK, &asked);
 		if (n > 0) {
 			sink_took(sink, (size_t)n);
-			return 0;
+			return note_partial(in, 0);
 		}
 		r = nothing_came(in, (int)n);
-		if (r != 0)
-			return r;
 	}
+	return note_partial(in, r);
 }
 
 int kernel_settle(struct intake *in)
 {
-	for (;;) {
-		uint8_t byte;
-		ssize_t n;
-		int r;
+	int r = 0;
 
-		if (in->share->eof)
-			return 1;
-		n = sys_recv(in->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-		if (n > 0)
-			return 1;
-		r = nothing_came(in, (int)n);
-		if (r != 0)
-			return r != -EAGAIN;
+	while (r == 0 && !in->share->eof) {
+		uint8_t byte;
+		ssize_t n = sys_recv(in->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+		r = n > 0 ? 1 : nothing_came(in, (int)n);
 	}
+	note_partial(in, r);
+	return r != -EAGAIN;
 }
 
 size_t kernel_queued(struct intake *in)

@@ -146,13 +146,14 @@ void conn_sync_low_water(struct conn *conn, int fd, bool waiting)
 	struct share *share = conn->share;
 	int64_t want = atomic_load_explicit(&share->low_water, memory_order_relaxed);
 
+	if (share->kernel_receives) {
+		kernel_sync_low_water(share, fd);
+		return;
+	}
 	if (want <= 1 && share->kernel_low_water <= 1)
 		return;
-	/* What the kernel's TLS counts is plaintext already, and the mark is the program's. */
-	if (share->kernel_receives && !share->eof)
-		want = want > 1 ? want : 1;
-	else if (want <= 1 || waiting || conn_state(conn) != CONN_OPEN || share->eof ||
-		 share->plaintext.len >= want)
+	if (want <= 1 || waiting || conn_state(conn) != CONN_OPEN || share->eof ||
+		share->plaintext.len >= want)
 		want = 1;
 	else
 		want += (int64_t)record_overhead(&share->receive_key) + share->held -

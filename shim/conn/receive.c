@@ -342,14 +342,17 @@ static ssize_t give_away(struct intake *in, uint8_t *data, size_t len,
 	int r;
 
 	sink_init(&sink, &room, 1, 0);
-	r = intake_peek(in, &sink);
+	r = in->share->kernel_receives ? kernel_peek(in, &sink) : intake_peek(in, &sink);
 	if (sink.done == 0)
 		return r < 0 && r != -EAGAIN ? r : 0;
 	n = give(arg, data, sink.done);
 	if (n <= 0)
 		return n;
 	sink_init(&sink, &(const struct iovec){ .iov_len = (size_t)n }, 1, MSG_TRUNC);
-	intake_fill(in, &sink);
+	if (in->share->kernel_receives)
+		kernel_fill(in, &sink);
+	else
+		intake_fill(in, &sink);
 	return n;
 }
 

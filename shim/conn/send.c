@@ -393,6 +393,11 @@ ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t l
 		permissive_program_speaks(conn);
 	if (n == -EAGAIN)
 		n = conn_establish_wait(&conn, fd, 0, SO_SNDTIMEO);
+	if (n == 0 && conn_state(conn) == CONN_OPEN && kernel_moves(conn, fd)) {
+		n = kernel_send_file(&conn, fd, in, offset, len);
+		conn_put_held(conn);
+		return n;
+	}
 	if (n == 0)
 		n = send_file(&conn, fd, in, at, len);
 	else if (conn != NULL && conn_state(conn) == CONN_FAILED)
@@ -402,6 +407,19 @@ ssize_t conn_sendfile(struct conn *conn, int fd, int in, off_t *offset, size_t l
 		*offset = at + n;
 	else if (n > 0)
 		lseek(in, at + n, SEEK_SET);
+	return n;
+}
+
+bool conn_splices(struct conn *conn, int fd)
+{
+	return conn_state(conn) == CONN_OPEN && kernel_moves(conn, fd);
+}
+
+ssize_t conn_splice_from(struct conn *conn, int fd, int pipe, size_t len)
+{
+	ssize_t n = kernel_send_pipe(&conn, fd, pipe, len);
+
+	conn_put_held(conn);
 	return n;
 }
 

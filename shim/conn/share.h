@@ -89,6 +89,7 @@ struct share {
 	uint32_t control_count; /* control records in a row, against floods */
 	_Atomic int low_water;  /* the program's SO_RCVLOWAT, of plaintext */
 	int kernel_low_water;   /* ... and what the kernel has for it */
+	int kernel_partial;     /* bytes of a record that is not all there, with the kernel's TLS */
 	int alert_received;     /* -1: none */
 
 	pthread_mutex_t send_lock; /* robust, shared; guards what follows. Taken after receive_lock

@@ -100,24 +100,35 @@ class Authority:
 
 
 class Pki:
-    """All certificates the tests know; made once for a session."""
+    """All certificates the tests know; each made once for a session, when it is asked for first."""
+
+    ISSUED = {
+        "good": ("main", "good", "localhost", GOOD_NAMES, {}),
+        "good_rsa": ("main", "good-rsa", "localhost", GOOD_NAMES, {"key": "rsa"}),
+        "name_only": ("main", "name-only", "localhost", "DNS:localhost", {}),
+        "wrong_name": ("main", "wrong-name", "elsewhere.example", "DNS:elsewhere.example", {}),
+        "expired": ("main", "expired", "localhost", GOOD_NAMES, {"dates": PAST}),
+        "critical": ("main", "critical", "localhost", GOOD_NAMES, {"more": "1.2.3.4=critical,ASN1:NULL"}),
+        "other": ("other_main", "other", "localhost", GOOD_NAMES, {}),
+        "client": ("main", "client", "client one", "DNS:client.example", {"usage": "clientAuth"}),
+        "other_client": ("other_main", "other-client", "client two", "DNS:client.example", {"usage": "clientAuth"}),
+    }
 
     def __init__(self, base):
-        main, other = Authority(base, "ca"), Authority(base, "other-ca")
-        self.main = main
-        self.ca = main.ca
-        self.other_ca = other.ca
-        self.good = main.issue("good", "localhost", GOOD_NAMES)
-        self.good_rsa = main.issue("good-rsa", "localhost", GOOD_NAMES, key="rsa")
-        self.name_only = main.issue("name-only", "localhost", "DNS:localhost")
-        self.wrong_name = main.issue("wrong-name", "elsewhere.example", "DNS:elsewhere.example")
-        self.expired = main.issue("expired", "localhost", GOOD_NAMES, dates=PAST)
-        self.critical = main.issue("critical", "localhost", GOOD_NAMES, more="1.2.3.4=critical,ASN1:NULL")
-        self.other = other.issue("other", "localhost", GOOD_NAMES)
-        self.client = main.issue("client", "client one", "DNS:client.example", usage="clientAuth")
-        self.other_client = other.issue("other-client", "client two", "DNS:client.example",
-                                        usage="clientAuth")
-        self.self_signed = self_signed(base)
+        self.base = base
+        self.main, self.other_main = Authority(base, "ca"), Authority(base, "other-ca")
+        self.ca, self.other_ca = self.main.ca, self.other_main.ca
+
+    def __getattr__(self, name):
+        if name == "self_signed":
+            made = self_signed(self.base)
+        elif name in self.ISSUED:
+            authority, *what, more = self.ISSUED[name]
+            made = getattr(self, authority).issue(*what, **more)
+        else:
+            raise AttributeError(name)
+        setattr(self, name, made)
+        return made
 
 
 def self_signed(base):

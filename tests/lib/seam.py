@@ -20,6 +20,7 @@ NATIVE = os.environ.get("SEAMTLS_TEST_MODE") == "native"
 PLANE = os.environ.get("SEAMTLS_TEST_PLANE")
 RUN_TIMEOUT_S = 60
 PORT_ATTEMPTS = 5
+LOOKS_MOST = 5
 IN_USE = ("address already in use", "eaddrinuse", "could not bind")
 
 
@@ -149,13 +150,13 @@ class Seam:
         """The loader only warns when it cannot preload, so look into the process itself."""
         program.in_process = False
 
+        looks = iter(range(LOOKS_MOST))
+
         def decided():
             maps = memory_maps(program.pid)
-            if "/libc.so.6" in maps and str(self.library) not in maps:
-                # It is read in pieces while the loader maps: what is mapped before libc may be missing, once.
-                maps = memory_maps(program.pid)
             program.in_process = str(self.library) in maps
-            return program.in_process or "/libc.so.6" in maps or program.ended()
+            # They are read in pieces while the loader maps: what is mapped before libc may be missing, for a while.
+            return program.in_process or ("/libc.so.6" in maps and next(looks, None) is None) or program.ended()
 
         program.until(decided, "its libraries were mapped")
         if not program.in_process:
