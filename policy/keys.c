@@ -106,6 +106,11 @@ static const struct policy_choice choices_plane[] = {
 	{ "kernel", POLICY_PLANE_KERNEL, 0 },
 	{ NULL, 0, 0 },
 };
+static const struct policy_choice choices_hand_on[] = {
+	{ "relay", POLICY_HAND_ON_RELAY, 0 },
+	{ "kernel", POLICY_HAND_ON_KERNEL, CHOICE_RELAXES },
+	{ NULL, 0, 0 },
+};
 /* The AEAD suites with forward secrecy that the record layer does. The value is the number in the
  * protocol. */
 const struct policy_choice choices_cipher[] = {
@@ -281,6 +286,7 @@ const struct policy_key policy_keys[] = {
 	{ .name = "ocsp_staple", .where = KEY_TLS, .role = POLICY_INBOUND, .parse = parse_files, .allowed = "files of OCSP responses in DER", .print = print_list, FIELD(tls.ocsp_staple) },
 	{ .name = "must_staple", .where = KEY_TLS, .role = POLICY_OUTBOUND, .parse = parse_bool, .choices = choices_bool, .print = print_bool, FIELD(tls.must_staple) },
 	{ .name = "plane", .where = KEY_TLS, .parse = parse_choice, .choices = choices_plane, .print = print_choice, FIELD(tls.plane) },
+	{ .name = "hand_on", .where = KEY_TLS, .parse = parse_choice, .choices = choices_hand_on, .print = print_choice, FIELD(tls.hand_on) },
 	{ .name = "keylog", .where = KEY_TLS, .parse = parse_path, .allowed = "a file", .relaxes = true, .print = print_string, FIELD(tls.keylog) },
 };
 /* clang-format on */

@@ -33,6 +33,7 @@ enum policy_starttls {
 enum policy_program_tls { POLICY_PROGRAM_WRAP, POLICY_PROGRAM_DENY, POLICY_PROGRAM_PASS };
 enum policy_start { POLICY_START_CONNECTION, POLICY_START_PROGRAM };
 enum policy_plane { POLICY_PLANE_AUTO, POLICY_PLANE_USER, POLICY_PLANE_KERNEL };
+enum policy_hand_on { POLICY_HAND_ON_RELAY, POLICY_HAND_ON_KERNEL };
 enum policy_handshake_at { POLICY_AT_CONNECT, POLICY_AT_FIRST_USE };
 
 #define POLICY_SPKI_LEN 32 /* SHA-256 */
@@ -83,6 +84,7 @@ struct tls_settings {
 	enum policy_starttls starttls;
 	enum policy_start start;
 	enum policy_plane plane;
+	enum policy_hand_on hand_on;
 	char *keylog; /* NULL: none */
 	bool resumption;
 	unsigned tickets;  /* inbound: how many a TLS 1.3 client gets; 0: none of either version */

@@ -5,6 +5,7 @@
  */
 #include "calls/rights.h"
 
+#include "conn/kernel.h"
 #include "conn/memory.h"
 #include "conn/relay.h"
 #include "guard.h"
@@ -76,6 +77,10 @@ static int exchange(struct passing *passing, uint8_t *place)
 	passed->conn = mapped_get(passed->fd);
 	if (passed->conn == NULL)
 		return 0;
+	if (kernel_leave(passed->conn, passed->fd)) {
+		conn_put(passed->conn);
+		return 0;
+	}
 	r = passing->count + 1 < MOST_PASSED
 		    ? relay_pair_new(passed->conn, passed->fd, &passed->pair)
 		    : -ETOOMANYREFS;

@@ -8,6 +8,7 @@
 #include "calls/border.h"
 #include "calls/environment.h"
 #include "calls/process.h"
+#include "conn/kernel.h"
 #include "conn/relay.h"
 #include "guard.h"
 
@@ -149,7 +150,7 @@ static int fill(struct filled *filled, const struct action *action)
 
 	if (same >= 0 && libc.dup3(same, action->standin, O_CLOEXEC) < 0)
 		r = -errno;
-	else if (same < 0 && conn != NULL)
+	else if (same < 0 && conn != NULL && !kernel_leave(conn, action->fd))
 		r = new_end(conn, action);
 	/* It was closed meanwhile, or is the program's own now. */
 	else if (same < 0 && libc.dup3(action->fd, action->standin, O_CLOEXEC) < 0)

@@ -5,6 +5,7 @@
  */
 #include "conn/internal.h"
 
+#include "conn/kernel_key.h"
 #include "conn/memory.h"
 #include "conn/names.h"
 #include "conn/relay.h"
@@ -279,7 +280,9 @@ void conn_inherit(void)
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
 
-		if (is_tcp_connection(fd, &peer, &len) && (host_has_policy() || host_refuses()))
+		/* One that was handed on with the kernel's TLS stays what it is. */
+		if (is_tcp_connection(fd, &peer, &len) && !kernel_is_attached(fd) &&
+			(host_has_policy() || host_refuses()))
 			inherit(fd, &peer, len);
 	}
 }

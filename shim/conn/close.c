@@ -178,6 +178,11 @@ static void reset_at_close(int fd)
 	sys_setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
+void conn_report_left(struct conn *conn)
+{
+	report_close(conn, "handed on to a program that is not covered, which may go on with it");
+}
+
 static void finish_open(struct conn *conn, int fd)
 {
 	struct share *share = conn->share;
@@ -189,6 +194,10 @@ static void finish_open(struct conn *conn, int fd)
 	}
 	/* That the peer has ended without close_notify is nothing to a program that reads no more.
 	 */
+	if (share->left_sight) {
+		conn_report_left(conn);
+		return;
+	}
 	share->receive_closed = true;
 	unread = conn_drain(conn, fd);
 	if (conn_state(conn) != CONN_OPEN) /* what was drained was its end, and reported */

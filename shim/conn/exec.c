@@ -50,6 +50,10 @@ static int leave(struct conn *conn, int fd)
 {
 	if (!share_leave(conn->share))
 		return -1;
+	if (conn->share->left_sight) {
+		conn_report_left(conn);
+		return -1;
+	}
 	share_return(conn->share);
 	return relay_watch_exec(conn, fd);
 }
@@ -64,9 +68,12 @@ size_t conn_before_exec(int *watches, size_t most)
 		return 0;
 	guard_enter();
 	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
-		if (conn_is_mapped(conn) && is_handed_on(fd)) {
+		bool handed_on = conn_is_mapped(conn) && is_handed_on(fd);
+
+		if (handed_on)
 			relay_onto(conn, fd, fd);
-		} else if (conn_is_mapped(conn) && atomic_load(&conn->fd) == fd && count < most) {
+		if (conn_is_mapped(conn) && atomic_load(&conn->fd) == fd && count < most &&
+			(!handed_on || conn->share->left_sight)) {
 			watches[count] = leave(conn, fd);
 			count += watches[count] >= 0;
 		}

@@ -354,6 +354,8 @@ void conn_give_back_low_water(struct conn *conn, int fd);
 
 /* --- close.c */
 void conn_recycle(struct conn *conn);
+/* No covered process has it any more; others may. */
+void conn_report_left(struct conn *conn);
 /* A thread that still uses a connection while another ends the process has nothing to hear of the
  * end: it sleeps until then. */
 void conn_wait_if_ending(void);

@@ -8,6 +8,7 @@
 
 #include "conn/internal.h"
 #include "conn/kernel_key.h"
+#include "conn/outlet.h"
 #include "notice.h"
 
 #include <errno.h>
@@ -34,6 +35,71 @@ void kernel_plan(struct conn *conn)
 	/* The kernel's records are as long as any (RFC 6066 4). */
 	share->kernel_send_due = ability.sends && share->send_key.plaintext_most == 0;
 	share->kernel_receive_due = ability.receives;
+}
+
+/* A client's first reads would be refused by the kernel, for the tickets (RFC 8446 4.6.1) that its
+ * server sends before data. */
+static bool may_leave(const struct conn *conn)
+{
+	const struct share *share = conn->share;
+
+	if (conn_state(conn) != CONN_OPEN || conn_is_controlled(conn) ||
+		conn->rule->tls.hand_on != POLICY_HAND_ON_KERNEL)
+		return false;
+	return conn->role == TLS_SERVER || share->version == RECORD_TLS12 ||
+	       atomic_load(&share->data_seen);
+}
+
+static bool take_receive_locked(struct conn *conn, int fd)
+{
+	struct share *share = conn->share;
+	int r = share_lock(&share->receive_lock);
+
+	if (r == 0 && !share->kernel_receives) {
+		share->kernel_receive_due = true;
+		kernel_take_receive(conn, fd);
+		share->kernel_receive_due =
+			conn->rule->tls.plane == POLICY_PLANE_KERNEL && share->kernel_receive_due;
+	}
+	if (r == 0 || r == -EOWNERDEAD)
+		share_unlock(&share->receive_lock);
+	return share->kernel_receives;
+}
+
+static bool take_send_locked(struct conn *conn, int fd)
+{
+	struct share *share = conn->share;
+
+	if (outlet_lock(conn) < 0)
+		return false;
+	if (!share->kernel_sends && outlet_flush(share, fd) == 0) {
+		share->kernel_send_due = share->send_key.plaintext_most == 0;
+		kernel_take_send(conn, fd);
+		share->kernel_send_due =
+			conn->rule->tls.plane == POLICY_PLANE_KERNEL && share->kernel_send_due;
+	}
+	share_unlock(&share->send_lock);
+	return share->kernel_sends;
+}
+
+bool kernel_leave(struct conn *conn, int fd)
+{
+	struct share *share = conn->share;
+	struct kernel_ability ability;
+
+	if (share->left_sight)
+		return true;
+	if (!may_leave(conn))
+		return false;
+	ability = kernel_ability(share->send_key.version, (enum record_aead)share->send_key.aead);
+	share->kernel_rekeys = ability.rekeys;
+	if (!ability.sends || !ability.receives || !take_receive_locked(conn, fd) ||
+		!take_send_locked(conn, fd))
+		return false;
+	share->left_sight = true;
+	notice_debug(1, "handed on: %s -> %s, the socket itself, with the kernel's TLS",
+		conn->local, conn->remote);
+	return true;
 }
 
 bool kernel_lacks(const struct conn *conn, char *out, size_t room)

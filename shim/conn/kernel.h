@@ -28,6 +28,11 @@ void kernel_plan(struct conn *conn);
  * now. */
 void kernel_take_send(struct conn *conn, int fd);
 void kernel_take_receive(struct conn *conn, int fd);
+/*
+ * The socket itself is to be another program's, which need not be covered: both directions have to
+ * be the kernel's for that. False: they cannot be, now or at all, or the rule does not want it.
+ */
+bool kernel_leave(struct conn *conn, int fd);
 /* What the rule asks for and is not to be had, in words. False: nothing. */
 bool kernel_lacks(const struct conn *conn, char *out, size_t room);
 /* Bytes of TCP's stream up to now, acknowledged or not. */

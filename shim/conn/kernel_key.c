@@ -95,6 +95,15 @@ int kernel_attach(int fd)
 	return r == -EEXIST ? 0 : r;
 }
 
+bool kernel_is_attached(int fd)
+{
+	char name[16] = "";
+	socklen_t len = sizeof(name) - 1;
+
+	return sys_getsockopt(fd, IPPROTO_TCP, TCP_ULP, name, &len) == 0 &&
+	       strcmp(name, "tls") == 0;
+}
+
 int kernel_set_key(int fd, enum kernel_direction direction, const struct record_key *key)
 {
 	union kernel_info info;

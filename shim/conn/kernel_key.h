@@ -15,6 +15,8 @@ enum kernel_direction { KERNEL_SENDS, KERNEL_RECEIVES };
 
 /* TLS is put on top of TCP, which until it has keys goes on as before. 0 or -errno. */
 int kernel_attach(int fd);
+/* TLS is there already. */
+bool kernel_is_attached(int fd);
 /* The kernel goes on with the record that `key` is at. 0; -EBUSY: it has a key already, and cannot
  * change it; or -errno: nothing has changed. */
 int kernel_set_key(int fd, enum kernel_direction direction, const struct record_key *key);

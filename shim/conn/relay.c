@@ -8,6 +8,7 @@
 #include "conn/relay.h"
 
 #include "conn/internal.h"
+#include "conn/kernel.h"
 #include "conn/relay_process.h"
 #include "guard.h"
 #include "libc.h"
@@ -211,9 +212,26 @@ static int place_new(struct conn *conn, int fd, int to)
 	return r;
 }
 
+/* A socket of the kernel's TLS is what anybody may have. */
+static int place_itself(struct conn *conn, int fd, int to)
+{
+	int r = fd != to ? put_onto(fd, to, false) : to;
+
+	if (r < 0)
+		return r;
+	if (!host_is_visitor() && !table_has(to, conn))
+		conn_duplicated(conn, fd, to, false);
+	sys_fcntl(to, F_SETFD, 0);
+	return to;
+}
+
 int relay_onto(struct conn *conn, int fd, int to)
 {
-	int r = place_again(conn, to);
+	int r;
+
+	if (kernel_leave(conn, fd))
+		return place_itself(conn, fd, to);
+	r = place_again(conn, to);
 
 	return r == -EBADF ? place_new(conn, fd, to) : r;
 }

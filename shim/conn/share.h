@@ -71,6 +71,7 @@ struct share {
 	_Atomic bool kernel_send_due, kernel_receive_due;
 	_Atomic bool kernel_sends, kernel_receives;
 	bool kernel_rekeys;         /* it can change keys */
+	_Atomic bool left_sight;    /* programs that are not covered may have the socket itself */
 	_Atomic uint64_t kernel_in; /* bytes of plaintext that it has been given to send */
 
 	pthread_mutex_t receive_lock; /* robust, shared; guards what follows */

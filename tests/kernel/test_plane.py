@@ -28,6 +28,7 @@ SUITES = {
 }
 ALL = [(version, suite) for version in SUITES for suite in SUITES[version]]
 FILE_LEN = 300_001
+HANDS_ON = ALL[3]  # of the server's rules, the one with hand_on = kernel
 
 # Does on each connection what its first line says, and notes how it ended.
 SERVER = """
@@ -109,22 +110,37 @@ def slow(sock):
         got += len(data)
 
 def fork(sock):
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         sock.sendall(b"child ")
         os._exit(0)
-    os.wait()
+    os.waitpid(child, 0)
     sock.sendall(b"parent")
 
 def leave(sock, *argv):
     "Another program, which the library is not in, goes on with it."
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         for number in (0, 1):
             os.dup2(sock.fileno(), number)
         os.execve(argv[0], argv, {})
     sock.close()
-    os.wait()
+    os.waitpid(child, 0)
 
-DOES = {f.__name__: f for f in (echo, sendfile, splice, burst, edges, slow, fork, leave)}
+def passed(sock):
+    "Over a Unix socket, to a process that knows it as nothing but a descriptor."
+    here, there = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        sock.close()
+        _, fds, _, _ = socket.recv_fds(there, 1, 1)
+        os.write(fds[0], b"passed ")
+        os._exit(0)
+    socket.send_fds(here, [b"."], [sock.fileno()])
+    os.waitpid(child, 0)
+    sock.sendall(b"on")
+
+DOES = {f.__name__: f for f in (echo, sendfile, splice, burst, edges, slow, fork, leave, passed)}
 
 def serve(sock):
     what, result = [], None
@@ -174,7 +190,8 @@ class Service:
         self.ports = {which: free_port() for which in ALL}
         cert = seam.pki.good
         rules = [rule("inbound", port, name=which[1], cert=cert.cert, key=cert.key, min_version=which[0], max_version=which[0],
-                      ciphers=which[1], plane="kernel") for which, port in self.ports.items()]
+                      ciphers=which[1], plane="kernel", hand_on="kernel" if which == HANDS_ON else None)
+                 for which, port in self.ports.items()]
         self.program = seam.start([sys.executable, "-c", SERVER, self.folder, *self.ports.values()], seam.policy(*rules))
         self.program.until(lambda: all(self.program.listens(port) for port in self.ports.values()), "it listened", 60)
         self.told = 0
@@ -383,12 +400,43 @@ def test_fork(service):
     assert service.result("fork") is None
 
 
-def test_a_program_that_is_not_covered(service):
-    secure = service.connect(ALL[3], "leave", "/bin/cat")
+def relays():
+    return {name for name in Path("/proc").glob("[0-9]*/comm") if name.read_text() == "seamtls-relay\n"}
+
+
+@pytest.mark.parametrize("which", [ALL[0], HANDS_ON], ids=["relay", "kernel"])
+def test_a_program_that_is_not_covered(service, which):
+    before = relays()
+    secure = service.connect(which, "leave", "/bin/cat")
     echo_exchange(secure, content(50_000))
     secure.setblocking(True)
-    end(secure)
+    assert len(relays() - before) == (0 if which == HANDS_ON else 1)
+    if which == HANDS_ON:
+        # Nobody is there to take close_notify for what it is, and to answer it.
+        with pytest.raises(OSError):
+            secure.unwrap()
+        secure.close()
+    else:
+        end(secure)
     assert service.result("leave") is None
+    reason = service.closed().get("reason", "")
+    assert ("handed on" in reason) == (which == HANDS_ON), reason
+
+
+@pytest.mark.parametrize("which", [ALL[0], HANDS_ON], ids=["relay", "kernel"])
+def test_passed_on(service, which):
+    secure = service.connect(which, "passed")
+    got = b""
+    while len(got) < len(b"passed on"):
+        got += secure.recv(100)
+    assert got == b"passed on"
+    if which == HANDS_ON:
+        with pytest.raises(ssl.SSLError):
+            secure.recv(1)
+        secure.close()
+    else:
+        end(secure)
+    assert service.result("passed") is None
 
 
 def test_nothing_in_the_clear(service):
