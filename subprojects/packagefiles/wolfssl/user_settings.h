@@ -6,6 +6,7 @@
 #define SEAMTLS_WOLFSSL_USER_SETTINGS_H
 
 #ifndef __ASSEMBLER__
+#include "kernel_random.h"
 #include <stddef.h>
 #include <stdint.h>
 #endif
@@ -35,10 +36,9 @@
 #define HAVE_STRFTIME 1
 #define HAVE_MEMSET 1
 #define HAVE_SYS_TIME_H 1
-#define HAVE_GETPID 1
-/* The kernel's random numbers by getrandom(2): no descriptor that the host program could meet, and
- * nothing to lose in a chroot. */
-#define WOLFSSL_GETRANDOM
+/* The kernel's random numbers by getrandom(2): no descriptor that the host program could meet,
+ * nothing to lose in a chroot, and nothing that a fork duplicates. */
+#define CUSTOM_RAND_GENERATE_BLOCK kernel_random
 #define HAVE___UINT128_T 1
 #define HAVE_THREAD_LS
 #define HAVE_C___ATOMIC 1
@@ -142,7 +142,6 @@
 #define WOLFSSL_SHAKE128
 #define WOLFSSL_SHAKE256
 #define HAVE_HKDF
-#define HAVE_HASHDRBG
 
 /* Signatures and key exchange. */
 #define WC_RSA_PSS
