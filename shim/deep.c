@@ -5,13 +5,13 @@
  */
 #include "deep.h"
 
+#include "deep_switch.h"
 #include "guard.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 /* A few instructions that do nothing, unless valgrind sees them: it would take a change of stacks
@@ -28,10 +28,8 @@
 /* At the upper end of its memory. */
 struct stack {
 	struct stack *next;
-	void (*run)(void *arg);
-	void *arg;
-	ucontext_t here, caller;
 };
+#define HEAD_LEN ((sizeof(struct stack) + 63) / 64 * 64)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stack *spare;
@@ -52,8 +50,7 @@ static struct stack *stack_map(void)
 		mprotect(made, GUARD_LEN, PROT_NONE);
 		/* Keys pass through it. */
 		madvise(made, GUARD_LEN + STACK_LEN, MADV_DONTDUMP);
-		stack = (struct stack *)(made + GUARD_LEN + STACK_LEN -
-					 (sizeof(struct stack) + 63) / 64 * 64);
+		stack = (struct stack *)(made + GUARD_LEN + STACK_LEN - HEAD_LEN);
 		VALGRIND_STACK_REGISTER(made + GUARD_LEN, made + GUARD_LEN + STACK_LEN);
 	}
 	errno = saved;
@@ -80,34 +77,15 @@ static void stack_give(struct stack *stack)
 	guard_unlock(&lock);
 }
 
-static void enter(void)
-{
-	current->run(current->arg);
-}
-
-static void run_on(struct stack *stack)
-{
-	uint8_t *end = (uint8_t *)stack;
-
-	getcontext(&stack->here);
-	stack->here.uc_stack.ss_sp = end - (STACK_LEN - (sizeof(*stack) + 63) / 64 * 64);
-	stack->here.uc_stack.ss_size = STACK_LEN - (sizeof(*stack) + 63) / 64 * 64;
-	stack->here.uc_link = &stack->caller;
-	makecontext(&stack->here, enter, 0);
-	current = stack;
-	swapcontext(&stack->caller, &stack->here);
-	current = NULL;
-}
-
 static void run_from_outside(void (*run)(void *arg), void *arg)
 {
 	struct stack *stack = stack_take();
 
 	pthread_rwlock_rdlock(&gate);
 	if (stack != NULL) {
-		stack->run = run;
-		stack->arg = arg;
-		run_on(stack);
+		current = stack;
+		deep_switch(stack, STACK_LEN - HEAD_LEN, run, arg);
+		current = NULL;
 		stack_give(stack);
 	} else {
 		run(arg); /* there is no memory; perhaps there is stack */
