@@ -1,40 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The beginnings of reasons, without who refused. What a peer can put into a reason stands behind
- * its beginning, so that it cannot pass for another cause; only within what is said of certificates
- * is the class found in the middle.
+ * The library says what the cause is. Files of its first versions have the reason only, of which
+ * the class is found in the words: the beginnings of reasons, without who refused. What a peer can
+ * put into a reason stands behind its beginning, so that it cannot pass for another cause; only
+ * within what is said of certificates is the class found in the middle.
  */
 #include "cause.h"
+#include "audit/cause.h"
 #include <stdbool.h>
 #include <string.h>
 
 #define NOT_TRUSTED "the peer's certificate is not trusted: "
-
-static const struct {
-	const char *cause, *meaning;
-} causes[] = {
-	{ "name", "the certificate is for another name: set server_name, or have it issued anew" },
-	{ "chain", "no trusted CA issued the certificate, or one on the way may not: see ca" },
-	{ "expired", "the certificate is not valid now: renew it, and look at the clock" },
-	{ "revoked", "the certificate is revoked, or no list says that it is not: see crl" },
-	{ "not_allowed", "the certificate is good, but neither allow_peer nor pin names it" },
-	{ "no_certificate", "the peer showed no certificate, and one is required" },
-	{ "nothing_in_common", "no version, cipher, group or protocol is common to both" },
-	{ "certificate_refused", "the peer does not accept our certificate, or misses one" },
-	{ "alert", "the peer ended the handshake with another alert" },
-	{ "plaintext", "the peer does not speak TLS" },
-	{ "timeout", "the peer did not finish the handshake in time" },
-	{ "truncated", "the peer ended without close_notify: data may be missing" },
-	{ "reset", "the peer or the network broke the connection" },
-	{ "closed", "the peer closed the connection during the handshake" },
-	{ "probe", "a client came and went without a word" },
-	{ "tampered", "a record or message is malformed, or was changed on the way" },
-	{ "key", "our own certificate or key cannot be used" },
-	{ "policy", "policy or its files do not allow the connection" },
-	{ "starttls", "the upgrade to TLS was not agreed on" },
-	{ "program", "the program itself ended the connection or was killed" },
-	{ "other", "see the reason in seamtls log" },
-};
 
 static const struct {
 	const char *text, *cause;
@@ -159,7 +135,7 @@ static const char *of_reason(const char *reason)
 	return "other";
 }
 
-const char *cause_of(const struct audit_event *event)
+static const char *of_words(const struct audit_event *event)
 {
 	const char *reason = event->reason != NULL ? event->reason : "", *cause;
 
@@ -175,15 +151,29 @@ const char *cause_of(const struct audit_event *event)
 	return cause;
 }
 
+const char *cause_of(const struct audit_event *event)
+{
+	/* A word that is not known may be anything. */
+	if (event->cause != NULL)
+		return cause_named(event->cause) != CAUSE_NONE ? event->cause : "other";
+	return event->type == AUDIT_FAIL ? of_words(event) : NULL;
+}
+
 bool cause_is_probe(const char *cause)
 {
 	return strcmp(cause, "probe") == 0;
 }
 
-const char *cause_meaning(const char *cause)
+const char *cause_text(const char *cause)
 {
-	for (size_t i = 0; i < COUNT(causes); i++)
-		if (strcmp(causes[i].cause, cause) == 0)
-			return causes[i].meaning;
-	return "";
+	enum cause known = cause_named(cause);
+
+	return cause_meaning(known != CAUSE_NONE ? known : CAUSE_OTHER);
+}
+
+const char *cause_to_do(const char *cause)
+{
+	enum cause known = cause_named(cause);
+
+	return known != CAUSE_NONE && known != CAUSE_OTHER ? cause_advice(known) : NULL;
 }

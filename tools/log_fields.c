@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "log_fields.h"
+#include "cause.h"
 #include "when.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,6 +41,8 @@ const struct log_field log_fields[] = {
 	{ "alert", "sent", ALERT, offsetof(struct audit_event, alert_sent), NULL },
 	{ "alert", "received", ALERT, offsetof(struct audit_event, alert_received), NULL },
 	{ NULL, "lost", NUMBER, offsetof(struct audit_event, lost), NULL },
+	{ NULL, "cause", CAUSE, 0, NULL },
+	{ NULL, "advice", ADVICE, 0, NULL },
 };
 const size_t log_field_count = sizeof log_fields / sizeof log_fields[0];
 
@@ -74,6 +77,15 @@ static void set_conn(struct log_value *value, uint64_t conn)
 	set_text(value, value->own);
 }
 
+/* What to do stands in the log for those who read only that. */
+static void set_cause(struct log_value *value, enum log_kind kind, const struct audit_event *event)
+{
+	const char *cause = cause_of(event);
+
+	if (cause != NULL)
+		set_text(value, kind == CAUSE ? cause : cause_to_do(cause));
+}
+
 void log_field_value(
 	const struct log_field *field, const struct audit_event *event, struct log_value *out)
 {
@@ -100,6 +112,8 @@ void log_field_value(
 		set_number(out, number);
 	else if (field->kind == SECONDS && number != AUDIT_ABSENT)
 		set_text(out, when_seconds(out->own, number));
+	else if (field->kind == CAUSE || field->kind == ADVICE)
+		set_cause(out, field->kind, event);
 	else if (field->kind == ALERT)
 		log_value_alert(out, *(const int *)at);
 	else if (field->kind == FLAG && event->resumed >= 0) {

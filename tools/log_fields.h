@@ -7,7 +7,21 @@
 
 #define LOG_VALUE_LEN 64
 
-enum log_kind { TIME, TYPE, CONN, PID, UID, TEXT, NAMES, NUMBER, SECONDS, FLAG, ALERT };
+enum log_kind {
+	TIME,
+	TYPE,
+	CONN,
+	PID,
+	UID,
+	TEXT,
+	NAMES,
+	NUMBER,
+	SECONDS,
+	FLAG,
+	ALERT,
+	CAUSE,
+	ADVICE
+};
 
 struct log_field {
 	const char *group; /* the JSON object it stands in */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "log_filter.h"
+#include "cause.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -151,6 +153,27 @@ int log_filter_event(struct log_filter *filter, const char *text)
 	}
 }
 
+/* "name,chain" */
+int log_filter_cause(struct log_filter *filter, const char *text)
+{
+	char name[32];
+
+	_Static_assert(CAUSE_COUNT <= 32, "the causes fit into the filter");
+	for (;; text++) {
+		size_t len = strcspn(text, ",");
+		enum cause cause;
+
+		snprintf(name, sizeof name, "%.*s", len < sizeof name ? (int)len : 0, text);
+		cause = cause_named(name);
+		if (cause == CAUSE_NONE)
+			return -EINVAL;
+		filter->causes |= UINT32_C(1) << cause;
+		text += len;
+		if (*text == '\0')
+			return 0;
+	}
+}
+
 int log_filter_direction(struct log_filter *filter, const char *text)
 {
 	if (strcmp(text, "inbound") != 0 && strcmp(text, "outbound") != 0)
@@ -236,6 +259,13 @@ static bool matches_program(const char *pattern, const struct audit_event *event
 	return name != NULL && fnmatch(pattern, name, 0) == 0;
 }
 
+static bool matches_cause(const struct log_filter *filter, const struct audit_event *event)
+{
+	const char *cause = cause_of(event);
+
+	return cause != NULL && (filter->causes & UINT32_C(1) << cause_named(cause)) != 0;
+}
+
 static bool matches_any(const struct log_patterns *patterns, const struct audit_event *event,
 	bool (*matches)(const char *pattern, const struct audit_event *event))
 {
@@ -256,6 +286,8 @@ bool log_filter_wants(const struct log_filter *filter, const struct audit_event 
 {
 	if (filter->direction != NULL &&
 		(event->direction == NULL || strcmp(filter->direction, event->direction) != 0))
+		return false;
+	if (filter->causes != 0 && !matches_cause(filter, event))
 		return false;
 	return matches_any(&filter->rules, event, matches_rule) &&
 	       matches_any(&filter->programs, event, matches_program) &&

@@ -3,6 +3,7 @@
 #ifndef SEAMTLS_TOOLS_LOG_FILTER_H
 #define SEAMTLS_TOOLS_LOG_FILTER_H
 
+#include "audit/cause.h"
 #include "audit/format.h"
 
 #define LOG_FILTER_MAX 16 /* values for one option */
@@ -17,12 +18,14 @@ struct log_filter {
 	uint64_t since_us, until_us; /* from the one on, before the other; until_us 0: no end */
 	unsigned types;              /* bits; 0: all */
 	struct log_patterns rules, programs, peers;
+	uint32_t causes; /* bits of enum cause; 0: all, and what is no failure */
 	const char *direction;
 };
 
 /* Each reads the value of an option. 0; -EINVAL: it is none of those allowed; -E2BIG: too many. */
 int log_filter_time(const char *text, uint64_t now_us, uint64_t *out);
 int log_filter_event(struct log_filter *filter, const char *text);
+int log_filter_cause(struct log_filter *filter, const char *text);
 int log_filter_direction(struct log_filter *filter, const char *text);
 int log_patterns_add(struct log_patterns *patterns, const char *text);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "log_print.h"
+#include "cause.h"
 #include "csv.h"
 #include "json.h"
 #include "log_fields.h"
@@ -111,6 +112,16 @@ static const struct table_column columns[] = {
 };
 #define COLUMN_COUNT (sizeof columns / sizeof columns[0])
 
+/* Where there is room, what to do comes last. */
+static void add_advice(const struct audit_event *event, char *out, size_t len)
+{
+	const char *cause = cause_of(event);
+	size_t used = strlen(out);
+
+	if (cause != NULL && cause_to_do(cause) != NULL && !cause_is_probe(cause))
+		snprintf(out + used, len - used, "; what to do: %s", cause_to_do(cause));
+}
+
 /* How it ended: what is known of verification, reason, alerts, traffic. */
 static const char *result_text(const struct audit_event *event, char *out, size_t len)
 {
@@ -135,6 +146,7 @@ static const char *result_text(const struct audit_event *event, char *out, size_
 		event->bytes_out != AUDIT_ABSENT && n >= 0 && (size_t)n < len)
 		snprintf(out + n, len - (size_t)n, "%s%" PRIu64 " in, %" PRIu64 " out",
 			n > 0 ? ", " : "", event->bytes_in, event->bytes_out);
+	add_advice(event, out, len);
 	return out[0] == ',' ? out + 2 : out;
 }
 

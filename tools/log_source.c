@@ -26,6 +26,8 @@ static int set_common(struct log_filter *filter, int option, const char *value)
 		return log_filter_time(value, now_us, &filter->until_us);
 	case LOG_EVENT:
 		return log_filter_event(filter, value);
+	case LOG_CAUSE:
+		return log_filter_cause(filter, value);
 	case LOG_RULE:
 		return log_patterns_add(&filter->rules, value);
 	case LOG_PROGRAM:
@@ -37,6 +39,16 @@ static int set_common(struct log_filter *filter, int option, const char *value)
 	}
 }
 
+static const char *all_causes(void)
+{
+	static char all[512];
+
+	for (int i = CAUSE_NONE + 1; all[0] == '\0' || i < CAUSE_COUNT; i++)
+		snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s",
+			i > CAUSE_NONE + 1 ? ", " : "", cause_name((enum cause)i));
+	return all;
+}
+
 static const char *common_allowed(int option)
 {
 	switch (option) {
@@ -45,6 +57,8 @@ static const char *common_allowed(int option)
 		return "a time like 2025-01-31T12:00:00Z, or 10m, 2h, 1d";
 	case LOG_EVENT:
 		return "open, fail, close, pass, deny, observe, policy, lost";
+	case LOG_CAUSE:
+		return all_causes();
 	default:
 		return "inbound, outbound";
 	}

@@ -23,6 +23,7 @@ enum {
 	LOG_SINCE = 256,
 	LOG_UNTIL,
 	LOG_EVENT,
+	LOG_CAUSE,
 	LOG_RULE,
 	LOG_PROGRAM,
 	LOG_PEER,
@@ -36,6 +37,7 @@ enum {
 	{ "since", required_argument, NULL, LOG_SINCE },        \
 	{ "until", required_argument, NULL, LOG_UNTIL },        \
 	{ "event", required_argument, NULL, LOG_EVENT },        \
+	{ "cause", required_argument, NULL, LOG_CAUSE },        \
 	{ "rule", required_argument, NULL, LOG_RULE },          \
 	{ "program", required_argument, NULL, LOG_PROGRAM },    \
 	{ "peer", required_argument, NULL, LOG_PEER },          \

@@ -177,7 +177,8 @@ static int put_clear(const struct totals *totals, FILE *out)
 
 static int put_failures(const struct totals *totals, FILE *out)
 {
-	static const char *const headings[] = { "cause", "#connections", "what it means", NULL };
+	static const char *const headings[] = { "cause", "#connections", "what it means",
+		"what to do", NULL };
 	const struct tally_row **rows;
 	size_t count;
 	int r = tally_sort(&totals->by[TOTALS_CAUSE], TALLY_FAILED, &rows, &count);
@@ -191,7 +192,9 @@ static int put_failures(const struct totals *totals, FILE *out)
 		fputs("<tr>", out);
 		html_cell(out, rows[i]->name);
 		html_cell_number(out, (int64_t)rows[i]->count[TALLY_FAILED]);
-		html_cell(out, cause_meaning(rows[i]->name));
+		html_cell(out, cause_text(rows[i]->name));
+		html_cell(
+			out, cause_to_do(rows[i]->name) != NULL ? cause_to_do(rows[i]->name) : "");
 		fputs("</tr>\n", out);
 	}
 	if (count > 0)

@@ -81,7 +81,7 @@ static size_t put_cell(const struct table *table, const char *text, size_t width
 	char safe[CELL_MAX];
 	size_t taken, bytes;
 
-	if (text == NULL || *text == '\0')
+	if (text == NULL)
 		text = "-";
 	text_safe(safe, sizeof safe, text);
 	bytes = text_fit(safe, table->cut ? width : CELL_MAX, &taken);
@@ -95,7 +95,7 @@ static size_t put_cell(const struct table *table, const char *text, size_t width
 	return taken + 1;
 }
 
-void table_row(struct table *table, const char *const *texts)
+static void put_row(const struct table *table, const char *const *texts)
 {
 	size_t blanks = 0;
 
@@ -109,6 +109,46 @@ void table_row(struct table *table, const char *const *texts)
 		blanks = GAP + (taken < table->width[i] ? table->width[i] - taken : 0);
 	}
 	putc('\n', table->out);
+}
+
+void table_row(struct table *table, const char *const *texts)
+{
+	const char *shown[TABLE_COLUMNS_MAX];
+
+	for (size_t i = 0; i < table->count; i++)
+		shown[i] = texts[i] != NULL && texts[i][0] != '\0' ? texts[i] : NULL;
+	put_row(table, shown);
+}
+
+/* How much of the text goes on a line of `width`: up to a blank, if there is one. */
+static size_t line_of(const char *text, size_t width)
+{
+	size_t taken, bytes = text_fit(text, width, &taken), end = bytes;
+
+	while (text[bytes] != '\0' && end > 0 && text[end] != ' ')
+		end--;
+	return end > 0 ? end : bytes;
+}
+
+void table_row_wrapped(struct table *table, const char *const *texts)
+{
+	size_t last = table->count - 1, width = table->cut ? table->width[last] : CELL_MAX;
+	const char *shown[TABLE_COLUMNS_MAX];
+	char safe[CELL_MAX], line[CELL_MAX];
+	const char *rest = safe;
+
+	memcpy(shown, texts, table->count * sizeof *shown);
+	text_safe(safe, sizeof safe, texts[last]);
+	do {
+		size_t len = width > 0 ? line_of(rest, width) : strlen(rest);
+
+		snprintf(line, sizeof line, "%.*s", (int)len, rest);
+		shown[last] = line;
+		put_row(table, shown);
+		for (size_t i = 0; i < last; i++)
+			shown[i] = "";
+		rest += len + strspn(rest + len, " ");
+	} while (*rest != '\0');
 }
 
 void table_head(struct table *table)

@@ -32,5 +32,7 @@ void table_begin(struct table *table, const struct table_column *columns, size_t
 void table_head(struct table *table);
 /* One text for each column; NULL: nothing to say. */
 void table_row(struct table *table, const char *const *texts);
+/* The same, with the last text on several lines if need be, and "" for nothing at all. */
+void table_row_wrapped(struct table *table, const char *const *texts);
 
 #endif

@@ -146,6 +146,12 @@ static void take_clear(struct totals *totals, const struct audit_event *event)
 
 static void take_close(struct totals *totals, const struct audit_event *event)
 {
+	const char *cause = cause_of(event);
+
+	if (cause != NULL) {
+		add(totals, TOTALS_CAUSE, cause, TALLY_FAILED, 1);
+		totals->broken++;
+	}
 	if (event->bytes_in != AUDIT_ABSENT)
 		add_all(totals, event, TALLY_BYTES_IN, event->bytes_in);
 	if (event->bytes_out != AUDIT_ABSENT)

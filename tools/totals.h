@@ -28,6 +28,7 @@ enum totals_by {
 struct totals {
 	uint64_t events, first_us, last_us;
 	uint64_t count[TALLY_WHATS];
+	uint64_t broken; /* protected connections that did not end in good order */
 	uint64_t probes; /* clients that came and went without a word; among no others */
 	uint64_t lost;   /* events that could not be written */
 	struct tally by[TOTALS_BYS];

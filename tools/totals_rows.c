@@ -23,6 +23,7 @@ enum field {
 	BYTES_IN,
 	BYTES_OUT,
 	EVENTS,
+	BROKEN,
 	PROBES,
 	LOST,
 	P50_US,
@@ -34,13 +35,14 @@ enum field {
 	NOT_AFTER,
 	DAYS_LEFT,
 	MEANING,
+	ADVICE,
 	FIELDS,
 };
 
 static const char *const names[FIELDS] = { "section", "name", "rule", "protected", "clear",
-	"failed", "denied", "bytes_in", "bytes_out", "events", "probes", "lost", "handshake_p50_us",
-	"handshake_p99_us", "first", "last", "subject", "issuer", "not_after", "days_left",
-	"meaning" };
+	"failed", "denied", "bytes_in", "bytes_out", "events", "broken", "probes", "lost",
+	"handshake_p50_us", "handshake_p99_us", "first", "last", "subject", "issuer", "not_after",
+	"days_left", "meaning", "advice" };
 
 struct cell {
 	enum { NONE, TEXT, NUMBER } form;
@@ -128,6 +130,7 @@ static void print_total(const struct printer *printer)
 	set_text(&row, SECTION, "total");
 	set_counts(&row, totals->count);
 	set_number(&row, EVENTS, (int64_t)totals->events);
+	set_number(&row, BROKEN, (int64_t)totals->broken);
 	set_number(&row, PROBES, (int64_t)totals->probes);
 	set_number(&row, LOST, (int64_t)totals->lost);
 	if (totals->handshake.count > 0) {
@@ -150,8 +153,11 @@ static void set_section_counts(struct row *row, enum totals_by by, const struct 
 		set_number(row, FAILED, (int64_t)counts->count[TALLY_FAILED]);
 	else
 		set_number(row, PROTECTED, (int64_t)counts->count[TALLY_PROTECTED]);
-	if (by == TOTALS_CAUSE)
-		set_text(row, MEANING, cause_meaning(counts->name));
+	if (by != TOTALS_CAUSE)
+		return;
+	set_text(row, MEANING, cause_text(counts->name));
+	if (cause_to_do(counts->name) != NULL)
+		set_text(row, ADVICE, cause_to_do(counts->name));
 }
 
 static int print_section(const struct printer *printer, enum totals_by by)

@@ -132,7 +132,7 @@ static int print_section(const struct totals_view *view, const struct section *s
 static int print_causes(const struct totals_view *view, FILE *out)
 {
 	static const struct table_column columns[] = { { "FAILURES BY CAUSE", 17, 20, 0 },
-		{ "COUNT", 7, 7, 1 }, { "MEANING", 20, 70, 2 } };
+		{ "COUNT", 7, 7, 1 }, { "MEANING, AND WHAT TO DO", 24, 70, 2 } };
 	const struct tally_row **rows;
 	struct table table;
 	size_t count;
@@ -145,9 +145,12 @@ static int print_causes(const struct totals_view *view, FILE *out)
 	for (size_t i = 0; i < count; i++) {
 		char cell[NUMBER_LEN];
 
-		table_row(&table, (const char *const[]){ rows[i]->name,
-					  number(cell, rows[i]->count[TALLY_FAILED]),
-					  cause_meaning(rows[i]->name) });
+		table_row_wrapped(&table, (const char *const[]){ rows[i]->name,
+						  number(cell, rows[i]->count[TALLY_FAILED]),
+						  cause_text(rows[i]->name) });
+		if (cause_to_do(rows[i]->name) != NULL)
+			table_row_wrapped(&table,
+				(const char *const[]){ "", "", cause_to_do(rows[i]->name) });
 	}
 	free(rows);
 	return 0;
@@ -241,6 +244,9 @@ static void print_summary(const struct totals *totals, FILE *out)
 	print_share("in the clear", totals->count[TALLY_CLEAR], all, out);
 	fprintf(out, "%-13s %10" PRIu64 "\n", "failed", totals->count[TALLY_FAILED]);
 	fprintf(out, "%-13s %10" PRIu64 "\n", "denied", totals->count[TALLY_DENIED]);
+	if (totals->broken > 0)
+		fprintf(out, "%-13s %10" PRIu64 "  of those that were protected\n", "broken off",
+			totals->broken);
 	if (totals->probes > 0)
 		fprintf(out, "%-13s %10" PRIu64 "\n", "probes", totals->probes);
 	if (totals->lost > 0)

@@ -75,6 +75,7 @@ struct audit_event {
 	const char *plane;
 	uint64_t handshake_us, bytes_in, bytes_out, duration_us;
 	const char *reason;
+	const char *cause; /* of what failed: cause_name(); from a file it may be any word */
 	int alert_sent, alert_received; /* RFC 8446, 6: descriptions */
 	uint64_t lost;                  /* AUDIT_LOST: how many events */
 };

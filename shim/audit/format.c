@@ -42,6 +42,7 @@ static const struct string_field {
 	{ 17, 96, offsetof(struct audit_event, peer_sha256) },
 	{ 18, 16, offsetof(struct audit_event, plane) },
 	{ 19, 384, offsetof(struct audit_event, reason) },
+	{ 30, 32, offsetof(struct audit_event, cause) },
 };
 
 static const struct number_field {

@@ -36,7 +36,8 @@ static int listener_refused(
 	const struct policy_decision decision = { .action = POLICY_TLS, .rule = rule };
 
 	report_decision(AUDIT_DENY, query, &decision, why);
-	notice("rule '%s' refuses to listen: %s", rule->name, why);
+	notice("rule '%s' refuses to listen: %s (what to do: %s)", rule->name, why,
+		cause_advice(CAUSE_KEY));
 	return -EACCES;
 }
 
@@ -167,7 +168,8 @@ static int accept_tls(int fd, int family, const struct policy_query *query,
 
 	if (context == NULL) {
 		report_decision(AUDIT_DENY, query, decision, why);
-		notice("rule '%s' refuses connections: %s", decision->rule->name, why);
+		notice("rule '%s' refuses connections: %s (what to do: %s)", decision->rule->name,
+			why, cause_advice(CAUSE_KEY));
 		return -EACCES;
 	}
 	tls_context_free(context);

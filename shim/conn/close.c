@@ -115,8 +115,9 @@ static void linger(struct conn *conn, int fd)
 	int copy = high_copy(fd);
 
 	if (copy < 0) {
-		report_close(conn, "data was lost: no descriptor was left to send it from after "
-				   "the program had closed");
+		report_broken(conn, CAUSE_RESOURCES,
+			"data was lost: no descriptor was left to send it from after the program "
+			"had closed");
 		return;
 	}
 	conn_ref(conn); /* the copy's */
@@ -253,7 +254,7 @@ static void finish(struct conn *conn, int fd)
 		} else if (conn_state(conn) == CONN_OPEN) {
 			finish_open(conn, fd);
 		} else if (conn_state(conn) == CONN_ESTABLISHING) {
-			report_fail(conn, NULL, ECONNABORTED,
+			report_fail(conn, NULL, ECONNABORTED, CAUSE_PROGRAM,
 				permissive_is_undecided(conn)
 					? "the program closed the connection before the client had "
 					  "said whether it speaks TLS"

@@ -166,10 +166,10 @@ static int connect_denied(struct outbound *out)
 
 	report_address(&out->query.remote, remote, sizeof(remote));
 	report_decision(AUDIT_DENY, &out->query, &out->decision, "denied by policy");
-	notice("connect to %s is denied by %s%s%s of the policy", remote,
+	notice("connect to %s is denied by %s%s%s of the policy (what to do: %s)", remote,
 		out->decision.rule != NULL ? "rule '" : "[global] default",
 		out->decision.rule != NULL ? out->decision.rule->name : "",
-		out->decision.rule != NULL ? "'" : "");
+		out->decision.rule != NULL ? "'" : "", cause_advice(CAUSE_POLICY));
 	return -EACCES;
 }
 
@@ -278,6 +278,7 @@ static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, 
 	if (*held == NULL)
 		*held = adopt(fd, addr->sa_family);
 	if (*held == NULL || context == NULL || host_audit_open() < 0) {
+		enum cause cause = context == NULL ? CAUSE_KEY : CAUSE_AUDIT;
 		const char *reason =
 			context == NULL ? why
 					: "policy requires an audit, and the log cannot be opened";
@@ -286,7 +287,8 @@ static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, 
 		if (*held == NULL)
 			return -ENOBUFS;
 		report_decision(AUDIT_DENY, &out->query, &out->decision, reason);
-		notice("rule '%s' refuses connections: %s", out->decision.rule->name, reason);
+		notice("rule '%s' refuses connections: %s (what to do: %s)",
+			out->decision.rule->name, reason, cause_advice(cause));
 		return -EACCES;
 	}
 	tls_context_free((*held)->context); /* of an attempt before this */

@@ -100,7 +100,8 @@ int conn_key_update_locked(struct share *share, int fd, bool ask)
 static int refuse(struct conn *conn, int fd, int alert, const char *reason)
 {
 	send_alert(conn, fd, alert);
-	conn_fail(conn, ECONNRESET, NULL, reason);
+	conn_fail_for(conn, ECONNRESET,
+		alert == ALERT_INTERNAL_ERROR ? CAUSE_RESOURCES : CAUSE_TAMPERED, reason);
 	return -ECONNRESET;
 }
 
@@ -130,7 +131,7 @@ int conn_control_truncated(struct conn *conn, int fd)
 		conn->share->eof = true;
 		return 0;
 	}
-	conn_fail(conn, ECONNRESET, NULL,
+	conn_fail_for(conn, ECONNRESET, CAUSE_TRUNCATED,
 		"the peer closed the connection without close_notify: data may be missing (for a "
 		"peer that always does so: truncation = accept)");
 	return -ECONNRESET;
@@ -139,7 +140,7 @@ int conn_control_truncated(struct conn *conn, int fd)
 int conn_control_broken(struct conn *conn, int fd, int error)
 {
 	(void)fd;
-	conn_fail(conn, -error, NULL,
+	conn_fail_for(conn, -error, CAUSE_RESET,
 		error == -ECONNRESET ? "the peer reset the connection"
 				     : "TCP gave the connection up");
 	return -ECONNRESET;
@@ -167,7 +168,7 @@ static int take_alert(struct conn *conn, int fd, const uint8_t *data, size_t len
 		return 0;
 	share->alert_received = data[1];
 	snprintf(reason, sizeof(reason), "refused by the peer: alert %s", tls_alert_name(data[1]));
-	conn_fail(conn, ECONNRESET, NULL, reason);
+	conn_fail_for(conn, ECONNRESET, tls_alert_cause(data[1]), reason);
 	return -ECONNRESET;
 }
 

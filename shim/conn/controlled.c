@@ -116,7 +116,7 @@ static bool has_unread(struct conn *conn, int fd)
 		"TLS: somebody on the way has put them there, or the program has not read all of "
 		"the answer",
 		queued);
-	conn_fail(conn, EPROTO, NULL, reason);
+	conn_fail_for(conn, EPROTO, CAUSE_TAMPERED, reason);
 	return true;
 }
 
@@ -127,9 +127,9 @@ static int prepare(struct conn *conn)
 	tls_context_free(conn->context);
 	conn->context = host_context(conn->rule, conn->role, why, sizeof(why));
 	if (conn->context == NULL)
-		conn_fail(conn, EACCES, NULL, why);
+		conn_fail_for(conn, EACCES, CAUSE_KEY, why);
 	else if (host_audit_open() < 0)
-		conn_fail(conn, EACCES, NULL,
+		conn_fail_for(conn, EACCES, CAUSE_AUDIT,
 			"policy requires an audit, and the log cannot be opened");
 	return conn_state(conn) == CONN_FAILED ? -EACCES : 0;
 }
@@ -162,7 +162,8 @@ static int begin(struct conn *conn, int fd, enum tls_role role, const struct sea
 	if (start->server_name[0] != '\0') {
 		conn->start_name = strdup(start->server_name);
 		if (conn->start_name == NULL) {
-			conn_fail(conn, ENOBUFS, NULL, "no memory for the name of the peer");
+			conn_fail_for(conn, ENOBUFS, CAUSE_RESOURCES,
+				"no memory for the name of the peer");
 			return -ENOBUFS;
 		}
 	}

@@ -95,22 +95,23 @@ static void read_away(int fd)
 	scratch_put(scratch);
 }
 
-void conn_fail(struct conn *conn, int error, const struct tls_result *result, const char *reason)
+static void end(struct conn *conn, int error, const struct tls_result *result, enum cause cause,
+	const char *reason)
 {
 	int fd = atomic_load(&conn->fd);
 
 	/* What was open is closed; what never was has failed. */
 	if (conn_state(conn) == CONN_OPEN)
-		report_close(conn, reason);
+		report_broken(conn, cause, reason);
 	else
-		report_fail(conn, result, error, reason);
+		report_fail(conn, result, error, cause, reason);
 	keep_found(conn, result, reason);
 	/* Who started a client reads its standard error; a server's is not for every stranger to
 	 * fill. */
 	if (conn->role == TLS_CLIENT && (error == EACCES || error == EKEYREJECTED))
-		notice("no connection to %s, rule '%s': %s",
-			conn->name[0] != '\0' ? conn->name : conn->remote, conn->rule->name,
-			reason);
+		notice("no connection to %s, rule '%s': %s (what to do: %s)",
+			conn->name[0] != '\0' ? conn->name : conn->remote, conn->rule->name, reason,
+			cause_advice(cause != CAUSE_NONE ? cause : CAUSE_OTHER));
 	atomic_store(&conn->share->error, error);
 	conn_set_state(conn, CONN_FAILED);
 	if (fd >= 0) {
@@ -119,6 +120,16 @@ void conn_fail(struct conn *conn, int error, const struct tls_result *result, co
 	}
 	end_of_way(conn);
 	driver_remove(conn);
+}
+
+void conn_fail(struct conn *conn, int error, const struct tls_result *result, const char *reason)
+{
+	end(conn, error, result, result != NULL ? result->cause : CAUSE_NONE, reason);
+}
+
+void conn_fail_for(struct conn *conn, int error, enum cause cause, const char *reason)
+{
+	end(conn, error, NULL, cause, reason);
 }
 
 /* TCP itself failed: what the program would have met without us. */
@@ -162,12 +173,12 @@ void conn_let_go(struct conn *conn, const char *why)
 	socket_address(fd, false, &query.local);
 	socket_address(fd, true, &query.remote);
 	if (report_decision(AUDIT_PASS, &query, &decision, why) < 0) {
-		conn_fail(conn, EACCES, NULL,
+		conn_fail_for(conn, EACCES, CAUSE_AUDIT,
 			"policy requires an audit, and the event could not be written");
 		return;
 	}
 	if (!send_in_the_clear(conn, fd)) {
-		conn_fail(conn, ENOBUFS, NULL,
+		conn_fail_for(conn, ENOBUFS, CAUSE_RESOURCES,
 			"there was no room for what the program had said before the client");
 		return;
 	}
@@ -220,7 +231,8 @@ static int opened(struct conn *conn, int fd)
 		return -EPROTO;
 	}
 	if (conn_give_greeting(conn) < 0) {
-		conn_fail(conn, ENOBUFS, NULL, "no memory for the server's greeting");
+		conn_fail_for(
+			conn, ENOBUFS, CAUSE_RESOURCES, "no memory for the server's greeting");
 		return -ENOBUFS;
 	}
 	conn->early = NULL;
@@ -242,7 +254,7 @@ static int opened(struct conn *conn, int fd)
 	else if (early_len == 0)
 		acknowledge_end(conn, fd, result);
 	if (r == -ENOBUFS || r == -ENOMEM)
-		conn_fail(conn, ENOBUFS, NULL,
+		conn_fail_for(conn, ENOBUFS, CAUSE_RESOURCES,
 			"no memory to send what the program had written before the handshake's "
 			"end");
 	if (early != NULL)
@@ -341,7 +353,7 @@ static int wait_for_owner(struct conn *conn)
 
 	if (until_us == 0 || sys_monotonic_us() < until_us)
 		return -EAGAIN;
-	conn_fail(conn, ETIMEDOUT, NULL,
+	conn_fail_for(conn, ETIMEDOUT, CAUSE_TIMEOUT,
 		"the process that had begun the handshake did not finish it within "
 		"handshake_timeout");
 	return -ETIMEDOUT;
@@ -359,7 +371,7 @@ static int begin_handshake(struct conn *conn, int fd)
 	if (conn->context == NULL)
 		conn->context = host_context(conn->rule, conn->role, why, sizeof(why));
 	if (conn->context == NULL) {
-		conn_fail(conn, EACCES, NULL, why);
+		conn_fail_for(conn, EACCES, CAUSE_KEY, why);
 		return -EACCES;
 	}
 	/* A program that connects by address gets a certificate for that address, or none
@@ -384,8 +396,10 @@ static int begin_handshake(struct conn *conn, int fd)
 		const struct tls_result *result =
 			conn->handshake != NULL ? tls_handshake_result(conn->handshake) : NULL;
 
-		conn_fail(conn, -r, result,
-			result != NULL ? result->reason : "no memory for the handshake");
+		if (result != NULL)
+			conn_fail(conn, -r, result, result->reason);
+		else
+			conn_fail_for(conn, -r, CAUSE_RESOURCES, "no memory for the handshake");
 		return r;
 	}
 	if (conn->role == TLS_CLIENT && socket_address(fd, true, &remote))
@@ -418,7 +432,7 @@ static int handshake_step(struct conn *conn, int fd)
 				"the peer did not finish the handshake within handshake_timeout = "
 				"%u s",
 				conn->rule->tls.handshake_timeout_s);
-		conn_fail(conn, ETIMEDOUT, NULL, reason);
+		conn_fail_for(conn, ETIMEDOUT, CAUSE_TIMEOUT, reason);
 		return -ETIMEDOUT;
 	}
 	result = tls_handshake_result(conn->handshake);

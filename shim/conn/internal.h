@@ -223,7 +223,10 @@ void conn_let_go(struct conn *conn, const char *why);
 /* Makes the share and enters the state. 0 or -errno. */
 int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
 	enum conn_state state);
+/* The connection ends here, and the program meets `error`: with a handshake's result, which has the
+ * cause, or for a cause that the caller knows. */
 void conn_fail(struct conn *conn, int error, const struct tls_result *result, const char *reason);
+void conn_fail_for(struct conn *conn, int error, enum cause cause, const char *reason);
 
 /* --- upgrade.c */
 /* With conn->lock held, before the handshake: what `starttls` says. 0: the handshake is next;
@@ -388,8 +391,11 @@ void conn_lock_all(bool on);
 /* What all later events of the connection say of how its peer is verified (tls_result.verify). */
 void report_verify(struct conn *conn, const char *verify);
 void report_open(struct conn *conn, const struct tls_result *result);
-void report_fail(struct conn *conn, const struct tls_result *result, int error, const char *reason);
+void report_fail(struct conn *conn, const struct tls_result *result, int error, enum cause cause,
+	const char *reason);
+/* An orderly end, or one that the program has chosen; one that it has not. */
 void report_close(struct conn *conn, const char *reason);
+void report_broken(struct conn *conn, enum cause cause, const char *reason);
 /* It was in the clear, by policy. */
 void report_pass(struct conn *conn, const char *reason);
 /* Decisions that made no connection of ours. -EACCES if policy requires an audit that is not to be

@@ -90,7 +90,7 @@ int outlet_lock(struct conn *conn)
 		return -EAGAIN;
 	/* Whether the last record of the process that was killed went out is not to be known. */
 	share_unlock(&conn->share->send_lock);
-	conn_fail(conn, ECONNRESET, NULL,
+	conn_fail_for(conn, ECONNRESET, CAUSE_PROGRAM,
 		"a process that shared the connection was killed while it sent");
 	return -ECONNRESET;
 }

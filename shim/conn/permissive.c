@@ -86,7 +86,7 @@ static int too_late(struct conn *conn, size_t len)
 			"handshake_timeout = %u s: where the server speaks first, 'accept = both' "
 			"cannot tell who wants TLS",
 			conn->rule->tls.handshake_timeout_s);
-	conn_fail(conn, ETIMEDOUT, NULL, reason);
+	conn_fail_for(conn, ETIMEDOUT, CAUSE_TIMEOUT, reason);
 	return -ETIMEDOUT;
 }
 
@@ -131,7 +131,7 @@ int permissive_look(struct conn *conn, int fd)
 	case BEGINS_OPEN:
 		return undecided(conn, fd, (size_t)n);
 	case BEGINS_OLD:
-		conn_fail(conn, EPROTO, NULL,
+		conn_fail_for(conn, EPROTO, CAUSE_PLAINTEXT,
 			"the client begins with the hello of SSL 2.0, which is neither TLS nor in "
 			"the clear");
 		return -EPROTO;

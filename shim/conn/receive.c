@@ -24,7 +24,7 @@ static int lock_for_receive(struct conn *conn)
 
 	if (r == -EOWNERDEAD) {
 		share_unlock(&conn->share->receive_lock);
-		conn_fail(conn, ECONNRESET, NULL,
+		conn_fail_for(conn, ECONNRESET, CAUSE_PROGRAM,
 			"a process that shared the connection was killed while it read");
 		return -ECONNRESET;
 	}

@@ -141,11 +141,12 @@ void report_open(struct conn *conn, const struct tls_result *result)
 		conn->rule->name, event.version != NULL ? event.version : "?",
 		event.cipher != NULL ? event.cipher : "?");
 	if (host_audit(&event) < 0)
-		conn_fail(conn, EACCES, NULL,
+		conn_fail_for(conn, EACCES, CAUSE_AUDIT,
 			"policy requires an audit, and the event could not be written");
 }
 
-void report_fail(struct conn *conn, const struct tls_result *result, int error, const char *reason)
+void report_fail(struct conn *conn, const struct tls_result *result, int error, enum cause cause,
+	const char *reason)
 {
 	char words[TLS_REASON_MAX + 64];
 	struct audit_event event;
@@ -162,12 +163,18 @@ void report_fail(struct conn *conn, const struct tls_result *result, int error, 
 	else
 		snprintf(words, sizeof(words), "%s", reason);
 	event.reason = words;
+	event.cause = cause_name(cause);
 	notice_debug(1, "fail: %s -> %s, rule '%s': %s (%s)", conn->local, conn->remote,
 		conn->rule->name, words, strerror(error));
 	host_audit(&event);
 }
 
 void report_close(struct conn *conn, const char *reason)
+{
+	report_broken(conn, CAUSE_NONE, reason);
+}
+
+void report_broken(struct conn *conn, enum cause cause, const char *reason)
 {
 	const struct share *share = conn->share;
 	struct audit_event event;
@@ -179,6 +186,7 @@ void report_close(struct conn *conn, const char *reason)
 	event.bytes_out = atomic_load(&share->bytes_out);
 	event.duration_us = sys_monotonic_us() - share->created_us;
 	event.reason = reason;
+	event.cause = cause_name(cause);
 	event.alert_sent = share->alert_sent;
 	event.alert_received = share->alert_received;
 	notice_debug(2, "close: %s -> %s, %llu bytes in, %llu out", conn->local, conn->remote,
@@ -214,6 +222,9 @@ int report_decision(int type, const struct policy_query *query,
 	event.remote = text(remote);
 	event.server_name = decision->remote_name;
 	event.reason = reason;
+	/* What is to be protected is denied when what it needs cannot be used. */
+	if (type == AUDIT_DENY)
+		event.cause = cause_name(decision->action == POLICY_TLS ? CAUSE_KEY : CAUSE_POLICY);
 	notice_debug(1, "%s: %s -> %s, %s%s%s", audit_type_name((enum audit_type)type), local,
 		remote, decision->rule != NULL ? "rule '" : "[global] default",
 		decision->rule != NULL ? decision->rule->name : "",

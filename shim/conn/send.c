@@ -62,7 +62,7 @@ static int look_at_first_data(struct conn *conn, const struct iovec *iov, size_t
 	if (conn->role != TLS_CLIENT || !is_client_hello(iov, count))
 		return 0;
 	if (conn->rule->tls.if_program_tls == POLICY_PROGRAM_DENY) {
-		conn_fail(conn, EACCES, NULL,
+		conn_fail_for(conn, EACCES, CAUSE_POLICY,
 			"the program speaks TLS itself, and the rule says 'if_program_tls = deny'");
 		return -EACCES;
 	}
@@ -212,6 +212,9 @@ static void let_relays_go_first(struct conn *conn)
 
 static int send_broken(struct conn *conn, int error)
 {
+	enum cause cause = error == -EBADMSG     ? CAUSE_PROGRAM
+			   : error == -EOVERFLOW ? CAUSE_LIMIT
+						 : CAUSE_RESOURCES;
 	const char *reason =
 		error == -EBADMSG ? "the program did not go on with the byte that a short send had "
 				    "left"
@@ -223,7 +226,7 @@ static int send_broken(struct conn *conn, int error)
 			  "kernel cannot: Linux 6.14 can, and so can 'plane = user'"
 			: "no memory for the rest of a record";
 
-	conn_fail(conn, ECONNRESET, NULL, reason);
+	conn_fail_for(conn, ECONNRESET, cause, reason);
 	return -ECONNRESET;
 }
 

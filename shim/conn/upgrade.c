@@ -23,7 +23,7 @@
 
 static int fail(struct conn *conn, int error, const char *reason)
 {
-	conn_fail(conn, error, NULL, reason);
+	conn_fail_for(conn, error, CAUSE_STARTTLS, reason);
 	return -error;
 }
 

@@ -5,8 +5,8 @@
 #include "tls/context_private.h"
 #include "tls/handshake_private.h"
 #include "tls/keylog.h"
-#include "tls/staple.h"
 #include "tls/session.h"
+#include "tls/staple.h"
 #include "tls/suite.h"
 #include "tls/verify.h"
 #include <errno.h>
@@ -305,7 +305,7 @@ static int context_new(const struct tls_settings *settings, enum tls_role role, 
 int tls_context_new(const struct tls_settings *settings, enum tls_role role,
 	struct tls_context **out, char *why_buf, size_t why_len)
 {
-	struct why why = { why_buf, why_len };
+	struct why why = { why_buf, why_len, NULL };
 	struct tls_context *first = NULL, **last = &first;
 	size_t count = identity_count(settings, role);
 	int r = 0;

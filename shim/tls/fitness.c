@@ -35,7 +35,7 @@ static int check_dates(const struct chain *chain, size_t link, int64_t not_befor
 	int64_t not_after, int64_t now, const struct why *why)
 {
 	char sentence[80], date[X509_DATE_LEN];
-	struct why say = { sentence, sizeof sentence };
+	struct why say = { sentence, sizeof sentence, NULL };
 
 	if (now > not_after) {
 		x509_date_text(not_after, date);
@@ -53,7 +53,7 @@ static int check_strength(const struct chain *chain, size_t link, const struct w
 {
 	const struct x509 *x509 = &chain->link[link].x509;
 	char sentence[160];
-	struct why say = { sentence, sizeof sentence };
+	struct why say = { sentence, sizeof sentence, NULL };
 
 	if (signature_is_strong(x509->proof.algorithm, &say) &&
 		signature_key_is_strong(x509->spki, &say))
@@ -65,7 +65,7 @@ static int check_purposes(const struct chain *chain, size_t link, unsigned purpo
 	enum x509_purpose purpose, const struct why *why)
 {
 	char sentence[160];
-	struct why say = { sentence, sizeof sentence };
+	struct why say = { sentence, sizeof sentence, NULL };
 
 	if ((purposes & (purpose | X509_PURPOSE_ANY)) != 0)
 		return 0;
@@ -80,7 +80,7 @@ static int check_path_len(
 	const struct chain *chain, size_t link, int path_len, const struct why *why)
 {
 	char sentence[160];
-	struct why say = { sentence, sizeof sentence };
+	struct why say = { sentence, sizeof sentence, NULL };
 	int below = 0;
 
 	for (size_t i = 1; i < link; i++)
@@ -126,7 +126,7 @@ static int check_anchor(
 {
 	const struct anchor *anchor = chain->anchor;
 	char sentence[160];
-	struct why say = { sentence, sizeof sentence };
+	struct why say = { sentence, sizeof sentence, NULL };
 	int alert = check_dates(chain, chain->count, INT64_MIN, anchor->not_after, now, why);
 
 	if (alert != 0)

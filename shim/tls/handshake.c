@@ -144,15 +144,18 @@ static int send_name(struct tls_handshake *handshake, const char *name)
 static int set_name(struct tls_handshake *handshake, const char *name)
 {
 	const struct tls_context *context = handshake->context;
-	struct why why = { handshake->result.reason, sizeof handshake->result.reason };
+	struct why why = { handshake->result.reason, sizeof handshake->result.reason,
+		&handshake->result.cause };
 
 	if (context->server_name != NULL)
 		name = context->server_name;
 	if (context->verify == POLICY_VERIFY_FULL) {
-		if (name == NULL || name[0] == '\0')
+		if (name == NULL || name[0] == '\0') {
+			why_because(&why, CAUSE_NAME);
 			return why_say(&why, -EKEYREJECTED,
 				"no name is known to verify the peer's certificate against: set "
 				"server_name in the rule");
+		}
 		handshake->name = strdup(name);
 		if (handshake->name == NULL)
 			return -ENOMEM;
@@ -332,7 +335,8 @@ static bool is_trusted(struct tls_handshake *handshake)
 {
 	const struct tls_context *context = handshake->context;
 	bool needed = context->role == TLS_CLIENT || context->client_auth == POLICY_CLIENT_REQUIRED;
-	struct why why = { handshake->result.verify, sizeof handshake->result.verify };
+	struct why why = { handshake->result.verify, sizeof handshake->result.verify,
+		&handshake->result.cause };
 	int alert = handshake->accepted ? staple_end(handshake, &why) : 0;
 
 	if (alert != 0)
@@ -360,8 +364,10 @@ static bool is_group_allowed(struct tls_handshake *handshake)
 /* There may be no wolfSSL to ask. */
 static int say_memory(struct tls_handshake *handshake, int r)
 {
-	struct why why = { handshake->result.reason, sizeof handshake->result.reason };
+	struct why why = { handshake->result.reason, sizeof handshake->result.reason,
+		&handshake->result.cause };
 
+	why_because(&why, CAUSE_RESOURCES);
 	return why_say(&why, r, "%s", why_errno(r));
 }
 
@@ -536,5 +542,6 @@ int tls_handshake_keys(
 	}
 	record_key_clear(send);
 	record_key_clear(receive);
+	handshake->result.cause = CAUSE_NOTHING_IN_COMMON;
 	return -ENOTSUP;
 }

@@ -8,6 +8,7 @@
 #ifndef SEAMTLS_TLS_HANDSHAKE_H
 #define SEAMTLS_TLS_HANDSHAKE_H
 
+#include "audit/cause.h"
 #include "context.h"
 #include "post_auth.h"
 #include "record.h"
@@ -57,6 +58,7 @@ struct tls_result {
 					not come so far */
 	struct tls_peer peer;
 	char reason[TLS_REASON_MAX]; /* failure: a sentence; "" on success */
+	enum cause cause;            /* failure: its class */
 	bool by_peer;                /* failure: the other side gave up */
 	int alert_sent;              /* RFC 8446 6: description; -1 none */
 	int alert_received;
@@ -117,5 +119,7 @@ struct tls_post_auth *tls_handshake_post_auth(struct tls_handshake *handshake);
 
 /* RFC 8446 6: "handshake_failure"; "unknown" for numbers without a name. */
 const char *tls_alert_name(int description);
+/* The class of what a peer ends with it. */
+enum cause tls_alert_cause(int description);
 
 #endif

@@ -6,9 +6,9 @@
 #include "context_private.h"
 #include "early.h"
 #include "handshake.h"
-#include "staple.h"
 #include "resumption.h"
 #include "session.h"
+#include "staple.h"
 #include "wire.h"
 
 enum {

@@ -68,6 +68,7 @@ int judge_name(const struct x509 *x509, const char *name, const struct why *why)
 	if (name == NULL || name_matches(x509, name))
 		return 0;
 	list_names(x509, names, sizeof names);
+	why_because(why, CAUSE_NAME);
 	if (names[0] == '\0')
 		return why_say(why, ALERT_BAD_CERTIFICATE,
 			"certificate has no subjectAltName, so it is not for '%s'", name);
@@ -130,6 +131,7 @@ static int check_pins(
 	if (context->pin_count == 0 ||
 		chain_pinned(chain, (const uint8_t(*)[32])context->pins, context->pin_count))
 		return 0;
+	why_because(why, CAUSE_NOT_ALLOWED);
 	return why_say(why, ALERT_BAD_CERTIFICATE, "no key in the certificate chain is pinned");
 }
 

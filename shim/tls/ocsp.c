@@ -171,7 +171,7 @@ static int single_find(
 static bool is_responder(const struct x509 *x509, const struct issuer *issuer, int64_t now)
 {
 	char nothing[1];
-	struct why why = { nothing, sizeof nothing };
+	struct why why = { nothing, sizeof nothing, NULL };
 
 	return x509_bytes_equal(x509->issuer, issuer->name) &&
 	       (x509->purposes & X509_OCSP_SIGNING) != 0 &&

@@ -10,33 +10,45 @@
 static const struct {
 	int error; /* wolfSSL's */
 	int result;
+	enum cause cause;
 	const char *text;
 } errors[] = {
-	{ VERSION_ERROR, -EPROTO, "no TLS version in common with the peer" },
-	{ MATCH_SUITE_ERROR, -EPROTO, "no cipher suite or TLS version in common with the peer" },
-	{ BAD_KEY_SHARE_DATA, -EPROTO, "no group for the key exchange in common with the peer" },
-	{ ECC_CURVE_ERROR, -EPROTO, "no group for the key exchange in common with the peer" },
-	{ ECC_CURVETYPE_ERROR, -EPROTO, "no group for the key exchange in common with the peer" },
-	{ UNKNOWN_ALPN_PROTOCOL_NAME_E, -EPROTO,
+	{ VERSION_ERROR, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+		"no TLS version in common with the peer" },
+	{ MATCH_SUITE_ERROR, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+		"no cipher suite or TLS version in common with the peer" },
+	{ BAD_KEY_SHARE_DATA, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+		"no group for the key exchange in common with the peer" },
+	{ ECC_CURVE_ERROR, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+		"no group for the key exchange in common with the peer" },
+	{ ECC_CURVETYPE_ERROR, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+		"no group for the key exchange in common with the peer" },
+	{ UNKNOWN_ALPN_PROTOCOL_NAME_E, -EPROTO, CAUSE_NOTHING_IN_COMMON,
 		"no application protocol (ALPN) in common with the peer" },
-	{ UNSUPPORTED_SUITE, -EPROTO, "the peer chose a cipher suite that was not offered" },
-	{ NO_PEER_CERT, -EKEYREJECTED, "the peer sent no certificate, and one is required" },
-	{ NO_CERT_ERROR, -EKEYREJECTED, "the peer sent no certificate, and one is required" },
-	{ VERIFY_SIGN_ERROR, -EKEYREJECTED,
+	{ UNSUPPORTED_SUITE, -EPROTO, CAUSE_TAMPERED,
+		"the peer chose a cipher suite that was not offered" },
+	{ NO_PEER_CERT, -EKEYREJECTED, CAUSE_NO_CERTIFICATE,
+		"the peer sent no certificate, and one is required" },
+	{ NO_CERT_ERROR, -EKEYREJECTED, CAUSE_NO_CERTIFICATE,
+		"the peer sent no certificate, and one is required" },
+	{ VERIFY_SIGN_ERROR, -EKEYREJECTED, CAUSE_TAMPERED,
 		"the peer's signature is wrong: it does not hold the key of its certificate" },
-	{ SIG_VERIFY_E, -EKEYREJECTED,
+	{ SIG_VERIFY_E, -EKEYREJECTED, CAUSE_TAMPERED,
 		"the peer's signature is wrong: it does not hold the key of its certificate" },
-	{ VERIFY_FINISHED_ERROR, -EPROTO,
+	{ VERIFY_FINISHED_ERROR, -EPROTO, CAUSE_TAMPERED,
 		"the handshake was tampered with: the Finished message is wrong" },
-	{ DECRYPT_ERROR, -EPROTO, "a record of the peer does not authenticate" },
-	{ VERIFY_MAC_ERROR, -EPROTO, "a record of the peer does not authenticate" },
-	{ SESSION_TICKET_EXPECT_E, -EPROTO, "a session was resumed that cannot be resumed here" },
-	{ OUT_OF_ORDER_E, -EPROTO, "the peer sent a handshake message out of order" },
-	{ DUPLICATE_MSG_E, -EPROTO, "the peer sent a handshake message twice" },
-	{ UNKNOWN_RECORD_TYPE, -EPROTO, "the peer sent a record of an unknown type" },
-	{ LENGTH_ERROR, -EPROTO, "the peer sent a record that is too long" },
-	{ MEMORY_E, -ENOMEM, "out of memory" },
-	{ MEMORY_ERROR, -ENOMEM, "out of memory" },
+	{ DECRYPT_ERROR, -EPROTO, CAUSE_TAMPERED, "a record of the peer does not authenticate" },
+	{ VERIFY_MAC_ERROR, -EPROTO, CAUSE_TAMPERED, "a record of the peer does not authenticate" },
+	{ SESSION_TICKET_EXPECT_E, -EPROTO, CAUSE_TAMPERED,
+		"a session was resumed that cannot be resumed here" },
+	{ OUT_OF_ORDER_E, -EPROTO, CAUSE_TAMPERED,
+		"the peer sent a handshake message out of order" },
+	{ DUPLICATE_MSG_E, -EPROTO, CAUSE_TAMPERED, "the peer sent a handshake message twice" },
+	{ UNKNOWN_RECORD_TYPE, -EPROTO, CAUSE_TAMPERED,
+		"the peer sent a record of an unknown type" },
+	{ LENGTH_ERROR, -EPROTO, CAUSE_TAMPERED, "the peer sent a record that is too long" },
+	{ MEMORY_E, -ENOMEM, CAUSE_RESOURCES, "out of memory" },
+	{ MEMORY_ERROR, -ENOMEM, CAUSE_RESOURCES, "out of memory" },
 };
 
 /* Printable ASCII in quotes up to the end of the line, else bytes in hex. */
@@ -45,6 +57,7 @@ static int say_not_tls(const struct wire *wire, const struct why *why)
 	char shown[3 * WIRE_SNIFF_LEN + 1];
 	size_t len = 0;
 
+	why_because(why, CAUSE_PLAINTEXT);
 	while (len < wire->first_len && wire->first[len] >= 0x20 && wire->first[len] < 0x7f) {
 		shown[len] = (char)wire->first[len];
 		len++;
@@ -64,15 +77,27 @@ static int say_alert(const struct why *why, int description)
 {
 	const char *meaning = alert_meaning(description);
 
+	why_because(why, tls_alert_cause(description));
 	return why_say(why, alert_errno(description),
 		"the peer ended the handshake with the alert %s%s%s", tls_alert_name(description),
 		meaning != NULL ? ": " : "", meaning != NULL ? meaning : "");
 }
 
-static int say_transport(const struct wire *wire, const struct why *why)
+/* A client that says nothing is a probe; a server that says nothing has heard our ClientHello. */
+static enum cause transport_cause(const struct wire *wire, bool server)
+{
+	if (wire->error == -EPROTO)
+		return CAUSE_TAMPERED;
+	if (server && wire->first_len == 0)
+		return CAUSE_PROBE;
+	return wire->eof ? CAUSE_CLOSED : CAUSE_RESET;
+}
+
+static int say_transport(const struct wire *wire, bool server, const struct why *why)
 {
 	bool silent = wire->first_len == 0;
 
+	why_because(why, transport_cause(wire, server));
 	if (wire->eof)
 		return why_say(why, -ECONNRESET, "the peer closed the connection %s",
 			silent ? "before it sent anything" : "during the handshake");
@@ -87,17 +112,40 @@ static int say_transport(const struct wire *wire, const struct why *why)
 
 static int say_error(const struct why *why, int error)
 {
-	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
-		if (errors[i].error == error)
-			return why_say(why, errors[i].result, "%s", errors[i].text);
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+		if (errors[i].error != error)
+			continue;
+		why_because(why, errors[i].cause);
+		return why_say(why, errors[i].result, "%s", errors[i].text);
+	}
+	why_because(why, CAUSE_TAMPERED);
 	return why_say(why, -EPROTO, "the handshake failed: %s",
 		wolfSSL_ERR_reason_error_string((unsigned long)error));
+}
+
+/* What a certificate is refused for, as far as the alert tells. */
+static enum cause verdict_cause(int alert)
+{
+	switch (alert) {
+	case ALERT_CERTIFICATE_EXPIRED:
+		return CAUSE_EXPIRED;
+	case ALERT_CERTIFICATE_REVOKED:
+	case ALERT_CERTIFICATE_UNKNOWN: /* no list covers it */
+	case ALERT_BAD_STATUS_RESPONSE:
+		return CAUSE_REVOKED;
+	case ALERT_ACCESS_DENIED:
+		return CAUSE_NOT_ALLOWED;
+	case ALERT_INTERNAL_ERROR:
+		return CAUSE_RESOURCES;
+	default:
+		return CAUSE_CHAIN;
+	}
 }
 
 int reason_find(struct tls_handshake *handshake, int error)
 {
 	struct tls_result *result = &handshake->result;
-	struct why why = { result->reason, sizeof result->reason };
+	struct why why = { result->reason, sizeof result->reason, &result->cause };
 	WOLFSSL_ALERT_HISTORY history = { { -1, -1 }, { -1, -1 } };
 	struct wire *wire = &handshake->wire;
 
@@ -112,7 +160,10 @@ int reason_find(struct tls_handshake *handshake, int error)
 		strcpy(result->verify, "the stapled OCSP response cannot be parsed, or is an error "
 				       "of the responder");
 		handshake->rejected = true;
+		handshake->alert = ALERT_BAD_STATUS_RESPONSE;
 	}
+	if (handshake->rejected && result->cause == CAUSE_NONE)
+		result->cause = verdict_cause(handshake->alert);
 	if (handshake->rejected && handshake->alert == ALERT_ACCESS_DENIED)
 		return why_say(&why, -EKEYREJECTED, "the peer is %s", result->verify);
 	if (handshake->rejected)
@@ -126,7 +177,7 @@ int reason_find(struct tls_handshake *handshake, int error)
 	}
 	if (wire->eof || wire->error != 0) {
 		result->by_peer = wire->eof || wire->error == -ECONNRESET || wire->error == -EPIPE;
-		return say_transport(wire, &why);
+		return say_transport(wire, handshake->context->role == TLS_SERVER, &why);
 	}
 	return say_error(&why, error);
 }

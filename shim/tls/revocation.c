@@ -42,7 +42,7 @@ static int say_unknown(
 	const struct issuer *issuer, const struct crl *best, int64_t now, const struct why *why)
 {
 	char date[X509_DATE_LEN], sentence[160];
-	struct why say = { sentence, sizeof sentence };
+	struct why say = { sentence, sizeof sentence, NULL };
 	char *name = x509_name_text(issuer->name);
 	const char *of = name != NULL ? name : "";
 

@@ -91,7 +91,7 @@ static bool judge_again(const struct tls_handshake *handshake, const struct sess
 bool session_peer_is_good(const struct tls_handshake *handshake, const struct session_peer *peer)
 {
 	char text[TLS_REASON_MAX];
-	struct why why = { text, sizeof text };
+	struct why why = { text, sizeof text, NULL };
 
 	return judge_again(handshake, peer, NULL, &why);
 }
@@ -99,7 +99,7 @@ bool session_peer_is_good(const struct tls_handshake *handshake, const struct se
 bool session_peer_tell(struct tls_handshake *handshake)
 {
 	struct tls_result *result = &handshake->result;
-	struct why why = { result->verify, sizeof result->verify };
+	struct why why = { result->verify, sizeof result->verify, &result->cause };
 
 	handshake->accepted = judge_again(handshake, &handshake->peer, &result->peer, &why);
 	handshake->also_met = handshake->accepted;

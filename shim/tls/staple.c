@@ -16,7 +16,7 @@
 static int check(struct staple *staple, size_t sent, const struct why *why)
 {
 	char sentence[128];
-	struct why say = { sentence, sizeof sentence };
+	struct why say = { sentence, sizeof sentence, NULL };
 	int alert = ocsp_check(
 		staple->response[sent], &staple->subject[sent], (int64_t)time(NULL), &say);
 
@@ -31,7 +31,8 @@ static int on_response(WOLFSSL *ssl, int error, byte *response, word32 len, word
 {
 	struct tls_handshake *handshake = wolfSSL_GetIOReadCtx(ssl);
 	struct staple *staple = &handshake->staple;
-	struct why why = { handshake->result.verify, sizeof handshake->result.verify };
+	struct why why = { handshake->result.verify, sizeof handshake->result.verify,
+		&handshake->result.cause };
 	uint8_t *copy;
 	int alert;
 

@@ -43,7 +43,7 @@ static int on_request(WOLFSSL *ssl, void *arg)
 {
 	const struct tls_context *context = arg;
 	char nothing[1];
-	struct why why = { nothing, sizeof nothing };
+	struct why why = { nothing, sizeof nothing, NULL };
 	unsigned char *copy;
 
 	/* It was good when it was read. */
@@ -67,10 +67,10 @@ static int serve(struct tls_context *context, const struct why *why)
 
 static int load(struct tls_context *context, const char *path, const struct why *why)
 {
-	struct why warning = { context->warning, sizeof context->warning };
+	struct why warning = { context->warning, sizeof context->warning, NULL };
 	struct ocsp_subject subject;
 	char sentence[128];
-	struct why say = { sentence, sizeof sentence };
+	struct why say = { sentence, sizeof sentence, NULL };
 	struct pem file;
 	int r = pem_read(path, &file);
 
@@ -118,7 +118,7 @@ static bool is_anybodys(const struct tls_context *context, const struct pem *fil
 
 void staple_warn_of_strangers(struct tls_context *first, const struct policy_list *files)
 {
-	struct why warning = { first->warning, sizeof first->warning };
+	struct why warning = { first->warning, sizeof first->warning, NULL };
 	struct pem file;
 
 	for (size_t i = 0; i < files->count; i++) {

@@ -102,7 +102,7 @@ static bool same_keys(const struct key_set *a, const struct key_set *b)
 static void read_again(struct ticket_file *file)
 {
 	struct key_set *set = atomic_load(&file->set), *fresh = NULL;
-	const struct why nobody = { NULL, 0 };
+	const struct why nobody = { NULL, 0, NULL };
 
 	watch_clear(&file->watch);
 	watch_add(&file->watch, file->path);

@@ -205,7 +205,7 @@ static int make_ready(struct token *token, const struct why *why)
 /* wolfSSL's, for whatever it does with a private key of the token. */
 static int on_crypto(int device, wc_CryptoInfo *info, void *arg)
 {
-	static const struct why nobody = { NULL, 0 };
+	static const struct why nobody = { NULL, 0, NULL };
 	struct token *token = arg;
 	int r;
 

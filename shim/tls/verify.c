@@ -22,7 +22,8 @@ static int reject(struct tls_handshake *handshake, int alert)
 
 static struct why verdict(struct tls_handshake *handshake)
 {
-	return (struct why){ handshake->result.verify, sizeof handshake->result.verify };
+	return (struct why){ handshake->result.verify, sizeof handshake->result.verify,
+		&handshake->result.cause };
 }
 
 static const struct {

@@ -17,6 +17,12 @@ int why_say(const struct why *why, int r, const char *format, ...)
 	return r;
 }
 
+void why_because(const struct why *why, enum cause cause)
+{
+	if (why->cause != NULL)
+		*why->cause = cause;
+}
+
 const char *why_errno(int r)
 {
 	/* strerror() may translate, allocate, and share its buffer with the host program. */

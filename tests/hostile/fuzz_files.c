@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const struct credential_source source = { path, path, password_path };
 	char *paths[] = { path };
 	const struct policy_list list = { 1, paths };
-	const struct why why = { text, sizeof text };
+	const struct why why = { text, sizeof text, NULL };
 	struct revocation revocation = { 0 };
 	struct ticket_file *tickets;
 	struct credential credential;

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct crl crl;
 
 	ocsp_check((struct x509_bytes){ data, len }, &subject, 1800000000,
-		&(struct why){ text, sizeof text });
+		&(struct why){ text, sizeof text, NULL });
 	ocsp_is_of_another((struct x509_bytes){ data, len }, &subject);
 	memcpy(copy, data, len);
 	if (crl_init(&crl, copy, len, &what) < 0)

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		"email:*@test", "cn:a*b*c", "sha256:00" };
 	static const struct policy_list patterns = { 6, items };
 	char text[256];
-	struct why say = { text, sizeof text };
+	struct why say = { text, sizeof text, NULL };
 	struct anchors anchors;
 	struct tls_peer peer;
 	struct chain chain;

@@ -69,6 +69,7 @@ def test_truncation(seam, version, keys, end):
     closed, = program.audit.wait("close")
     assert closed["bytes_in"] == SMALL
     assert ("close_notify" in closed.get("reason", "")) == (end != "EOF"), closed
+    assert closed.get("cause") == ("truncated" if end != "EOF" else None), closed
 
 
 def test_reset(seam, version):

@@ -48,6 +48,7 @@ static const struct {
 	{ "bytes_out", NUMBER, offsetof(struct audit_event, bytes_out) },
 	{ "duration_us", NUMBER, offsetof(struct audit_event, duration_us) },
 	{ "reason", STRING, offsetof(struct audit_event, reason) },
+	{ "cause", STRING, offsetof(struct audit_event, cause) },
 	{ "alert_sent", SMALL, offsetof(struct audit_event, alert_sent) },
 	{ "alert_received", SMALL, offsetof(struct audit_event, alert_received) },
 	{ "lost", NUMBER, offsetof(struct audit_event, lost) },

@@ -28,7 +28,7 @@ FULL = {
     "alpn": "h2", "resumed": 1, "verify": "ok", "peer_subject": "CN=www.example.com", "peer_issuer": "CN=ca",
     "peer_san": ["dns:a.test", "ip:::1"], "peer_serial": "01AB", "peer_sha256": "abcd", "peer_not_after": 1800000000,
     "plane": "user", "handshake_us": 1234, "bytes_in": 1, "bytes_out": 2, "duration_us": 3, "reason": "none",
-    "alert_sent": 42, "alert_received": 0, "lost": 9,
+    "alert_sent": 42, "alert_received": 0, "lost": 9, "cause": "expired",
 }
 FULL_JSON = {
     "time": "2025-11-23T12:13:20.123456Z", "event": "open", "conn": "0000000000000abc", "pid": 12, "uid": 1000,
@@ -38,7 +38,8 @@ FULL_JSON = {
     "peer": {"subject": "CN=www.example.com", "issuer": "CN=ca", "san": ["dns:a.test", "ip:::1"], "serial": "01AB",
              "sha256": "abcd", "not_after": "2027-01-15T08:00:00Z"},
     "plane": "user", "handshake_us": 1234, "bytes_in": 1, "bytes_out": 2, "duration_us": 3, "reason": "none",
-    "alert": {"sent": "bad_certificate", "received": "close_notify"}, "lost": 9,
+    "alert": {"sent": "bad_certificate", "received": "close_notify"}, "lost": 9, "cause": "expired",
+    "advice": "have it renewed, and look at the clocks of both hosts",
 }
 
 
@@ -78,6 +79,18 @@ def test_alerts(make, events, number, name):
 def test_odd_ends_of_certificates(make, events, seconds, text):
     make("a", ("open", at(0, peer_not_after=seconds)))
     assert events()[0]["peer"] == {"not_after": text}
+
+
+def test_causes_and_what_to_do(make, events, seamtls, audit_dir):
+    make("a", ("fail", at(0, conn=1, cause="name", reason="x")), ("fail", at(1, conn=2, reason="the peer does not speak TLS")), ("open", at(2)),
+         ("fail", at(3, conn=4, cause="no such", reason="y")), ("deny", at(4, conn=5, cause="policy")), ("fail", at(5, conn=6, cause="probe")))
+    assert [(e["event"], e.get("cause")) for e in events()] == [
+        ("fail", "name"), ("fail", "plaintext"), ("open", None), ("fail", "other"), ("deny", "policy"), ("fail", "probe")]
+    assert [e["event"] for e in events() if "advice" in e] == ["fail", "fail", "deny", "fail"]
+    assert [int(e["conn"], 16) for e in events("--cause=plaintext,policy")] == [2, 5]
+    assert "what to do: set server_name" in seamtls("log", audit_dir).stdout
+    result = seamtls("log", "--cause=nonsense")
+    assert result.returncode == 2 and "allowed: name, chain, " in result.stderr
 
 
 def test_files_are_merged_in_order_of_time(make, events):
@@ -144,7 +157,7 @@ def test_hostile_text_is_harmless(seamtls, make, audit_dir, raw, in_json, elsewh
     make("a", ("fail", at(0, reason=raw, rule=raw, peer_san=[raw])))
     result = seamtls("log", "--format=json", audit_dir)
     assert rows(result) == [{"time": "2025-11-23T12:13:20.000000Z", "event": "fail", "pid": 1, "uid": 0, "rule": in_json,
-                             "reason": in_json, "peer": {"san": [in_json]}}]
+                             "reason": in_json, "peer": {"san": [in_json]}, "cause": "other"}]
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", result.stdout), "nothing for a terminal to obey"
     row, = read_csv(seamtls("log", "--format=csv", audit_dir))
     assert row["reason"] == row["rule"] == row["peer_san"] == elsewhere
@@ -477,7 +490,7 @@ def test_otlp(seamtls, make, audit_dir):
     assert fields["seamtls.event"] == "open" and fields["process.executable.path"] == "/usr/bin/curl" and fields["process.pid"] == 12
     assert fields["tls.cipher"] == "TLS_AES_256_GCM_SHA384" and fields["tls.resumed"] is True
     assert fields["seamtls.peer.san"] == ["dns:a.test", "ip:::1"] and fields["seamtls.peer.not_after"] == "2027-01-15T08:00:00Z"
-    assert len(fields) == 32, "every field but the time"
+    assert len(fields) == 34, "every field but the time"
     assert fail[1]["body"] == {"stringValue": "fail: why"} and fail[1]["severityNumber"] == 17
     assert observe[1]["severityText"] == "WARN" and observe[0]["service.name"] == "unknown_service"
 

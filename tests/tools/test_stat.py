@@ -105,8 +105,21 @@ CAUSES = [
 @pytest.mark.parametrize("reason, fields, cause", CAUSES)
 def test_causes(make, stat, reason, fields, cause):
     make("a", ("fail", at(0, reason=reason, **{"direction": "inbound"} | fields)))
-    (name, (failed, meaning)), = stat("cause", "failed", "meaning").items()
-    assert (name, failed) == (cause, 1) and meaning
+    (name, (failed, meaning, advice)), = stat("cause", "failed", "meaning", "advice").items()
+    assert (name, failed) == (cause, 1) and meaning and (advice or cause == "other")
+
+
+def test_the_cause_that_the_library_tells(make, stat, seamtls, audit_dir):
+    """It counts before the words; what is no cause of ours is 'other'; and a connection that was broken off counts, too."""
+    make("a", ("fail", at(0, **SIDE, cause="expired", reason="the peer does not speak TLS")),
+         ("fail", at(1, **SIDE, cause="a\n{b", reason="the peer does not speak TLS")),
+         ("close", at(2, **SIDE, cause="truncated", reason="data may be missing")), ("close", at(3, **SIDE, reason="reset by the program")),
+         ("fail", at(4, direction="inbound", cause="probe")))
+    assert stat("cause", "failed") == {"expired": (1,), "other": (1,), "truncated": (1,)}
+    assert stat("total", "failed", "broken", "probes") == {None: (2, 1, 1)}
+    table = seamtls("stat", audit_dir).stdout
+    assert "broken off             1" in table and "have it renewed" in table
+    assert stat("total", "events", args=["--cause=truncated,expired"]) == {None: (2,)}
 
 
 def test_certificates_of_today(make, stat):

@@ -28,6 +28,7 @@ static const size_t string_field[] = {
 	FIELD(peer_sha256),
 	FIELD(plane),
 	FIELD(reason),
+	FIELD(cause),
 };
 #define STRING_COUNT (sizeof string_field / sizeof string_field[0])
 

@@ -303,6 +303,35 @@ static void apply(const struct refusal *c)
 		pair_pin(&client, c->pin);
 }
 
+static const struct {
+	const char *in; /* the reason */
+	enum cause cause;
+} of_reason[] = {
+	{ "not for '", CAUSE_NAME },
+	{ "no subjectAltName", CAUSE_NAME },
+	{ "has expired", CAUSE_EXPIRED },
+	{ "not valid yet", CAUSE_EXPIRED },
+	{ "self-signed", CAUSE_CHAIN },
+	{ "unable to find the issuer", CAUSE_CHAIN },
+	{ "extended key usage", CAUSE_CHAIN },
+	{ "is pinned", CAUSE_NOT_ALLOWED },
+	{ "in common", CAUSE_NOTHING_IN_COMMON },
+	{ "handshake_failure", CAUSE_NOTHING_IN_COMMON },
+	{ "no certificate, and one is required", CAUSE_NO_CERTIFICATE },
+	{ "bad_certificate", CAUSE_CERTIFICATE_REFUSED },
+	{ "certificate_expired", CAUSE_CERTIFICATE_REFUSED },
+	{ "unknown_ca", CAUSE_CERTIFICATE_REFUSED },
+	{ "illegal_parameter", CAUSE_ALERT },
+};
+
+static const char *cause_for(const char *reason)
+{
+	for (size_t i = 0; i < sizeof of_reason / sizeof of_reason[0]; i++)
+		if (strstr(reason, of_reason[i].in) != NULL)
+			return cause_name(of_reason[i].cause);
+	return "";
+}
+
 static void check_side(const char *side, const struct tls_result *result, int got, int want,
 	const char *reason, int sent, int received)
 {
@@ -316,6 +345,7 @@ static void check_side(const char *side, const struct tls_result *result, int go
 	ck_assert_msg(result->alert_received == received, "%s: received %d, not %d", side,
 		result->alert_received, received);
 	ck_assert_int_eq(result->by_peer, received >= 0);
+	ck_assert_str_eq(cause_name(result->cause), cause_for(result->reason));
 }
 
 START_TEST(refusal_says_why)

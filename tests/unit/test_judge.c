@@ -96,7 +96,7 @@ START_TEST(certificates_are_judged)
 	struct chain *chain = malloc(sizeof *chain);
 	char why[TLS_REASON_MAX], path[64];
 	struct evidence evidence;
-	struct why say = { why, sizeof why };
+	struct why say = { why, sizeof why, NULL };
 	int alert;
 
 	use_case(_i);

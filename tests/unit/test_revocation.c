@@ -125,7 +125,7 @@ START_TEST(chains_are_looked_up)
 	struct chain *chain = malloc(sizeof *chain);
 	char why[TLS_REASON_MAX] = "", path[64];
 	struct evidence evidence;
-	struct why say = { why, sizeof why };
+	struct why say = { why, sizeof why, NULL };
 	int alert;
 
 	pair_settings_init(&settings, NULL);

@@ -237,7 +237,7 @@ static void use(const uint8_t *der, size_t len, const struct ocsp_subject *subje
 
 	memcpy(copy, der, len);
 	ocsp_check((struct x509_bytes){ copy, len }, subject, (int64_t)time(NULL),
-		&(struct why){ why, sizeof why });
+		&(struct why){ why, sizeof why, NULL });
 	free(copy);
 }
 

@@ -47,7 +47,7 @@ static const struct {
 START_TEST(uris_are_read_or_refused)
 {
 	char text[256] = "";
-	struct why why = { text, sizeof text };
+	struct why why = { text, sizeof text, NULL };
 	struct pkcs11_uri uri;
 
 	ck_assert_int_eq(pkcs11_uri_parse(uri_case[_i].uri, &uri, &why), uri_case[_i].want);
