@@ -5,6 +5,7 @@
  * is like is said on the command line.
  */
 #include "command.h"
+#include "json.h"
 #include "load.h"
 #include "policy/policy.h"
 #include "query.h"
@@ -157,53 +158,49 @@ static int print_table(const struct policy *policy, const struct policy_query *q
 	return EXIT_SUCCESS;
 }
 
-static void print_json_setting(const char *key, const char *value, void *arg)
+static void json_setting(const char *key, const char *value, void *arg)
 {
-	const char **separator = arg;
-
-	printf("%s", *separator);
-	rows_print_json(key);
-	putchar(':');
-	rows_print_json(value);
-	*separator = ",";
+	json_string(arg, key, value);
 }
 
-static void print_json_rule(const struct policy_rule *rule)
+static void json_rule(struct json *json, const struct policy_rule *rule)
 {
-	fputs("{\"rule\":", stdout);
-	rows_print_json(rule->name);
-	fputs(",\"file\":", stdout);
-	rows_print_json(rule->file);
-	printf(",\"line\":%u,\"action\":\"%s\"", rule->line, policy_action_name(rule->action));
+	json_begin(json, stdout);
+	json_string(json, "rule", rule->name);
+	json_string(json, "file", rule->file);
+	json_number(json, "line", rule->line);
+	json_string(json, "action", policy_action_name(rule->action));
 }
 
 static int print_json(const struct policy *policy, const struct policy_query *query)
 {
 	char why[WHY_BYTES];
 	struct policy_decision decision;
-	const char *separator = "";
+	struct json json;
 
 	policy_decide(policy, query, &decision);
 	for (size_t i = 0; i < policy->rule_count && &policy->rules[i] != decision.rule; i++) {
 		policy_rule_explain(&policy->rules[i], query, why, sizeof why);
-		print_json_rule(&policy->rules[i]);
-		fputs(",\"matches\":false,\"why\":", stdout);
-		rows_print_json(why);
-		puts("}");
+		json_rule(&json, &policy->rules[i]);
+		json_bool(&json, "matches", false);
+		json_string(&json, "why", why);
+		json_end(&json);
 	}
-	if (decision.rule == NULL) {
-		printf("{\"action\":\"%s\",\"matches\":true,\"why\":\"no rule matches\"}\n",
-			policy_action_name(decision.action));
-		return EXIT_SUCCESS;
+	if (decision.rule != NULL) {
+		json_rule(&json, decision.rule);
+	} else {
+		json_begin(&json, stdout);
+		json_string(&json, "action", policy_action_name(decision.action));
 	}
-	print_json_rule(decision.rule);
-	fputs(",\"matches\":true", stdout);
+	json_bool(&json, "matches", true);
+	if (decision.rule == NULL)
+		json_string(&json, "why", "no rule matches");
 	if (decision.action == POLICY_TLS) {
-		fputs(",\"settings\":{", stdout);
-		policy_settings_each(decision.rule, print_json_setting, &separator);
-		putchar('}');
+		json_open(&json, "settings", '{');
+		policy_settings_each(decision.rule, json_setting, &json);
+		json_close(&json, '}');
 	}
-	puts("}");
+	json_end(&json);
 	return EXIT_SUCCESS;
 }
 

@@ -2,13 +2,15 @@
 /*
  * `seamtls ps`: the connections that are open now. What a connection is stands in the audit log,
  * and that it is still there in the kernel's table: no process has to be asked, and none that was
- * killed leaves an entry behind. What the log has as open and the kernel has not, is stale.
+ * killed leaves an entry behind; the kernel also knows how many bytes it has carried. What the log
+ * has as open and the kernel has not, is stale.
  */
 #include "command.h"
 #include "log_source.h"
 #include "proc.h"
 #include "rows.h"
 #include "tcp_table.h"
+#include "units.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <search.h>
@@ -19,10 +21,12 @@
 
 #define STALE_MAX 10000
 
-enum { FORMAT = 1, STALE };
+enum { FORMAT = 1, SORT, STATE, STALE };
 
 static const struct option options[] = {
 	{ "format", required_argument, NULL, FORMAT },
+	{ "sort", required_argument, NULL, SORT },
+	{ "state", required_argument, NULL, STATE },
 	{ "stale", no_argument, NULL, STALE },
 	LOG_SOURCE_OPTIONS,
 };
@@ -31,7 +35,8 @@ static const struct option options[] = {
 struct row {
 	uint64_t conn, time_us;
 	pid_t pid;
-	bool clear;
+	bool clear, stale, counted;
+	uint64_t bytes_in, bytes_out; /* if counted */
 	char *program, *rule, *direction, *local, *remote, *version, *cipher, *plane;
 };
 
@@ -39,29 +44,17 @@ struct ps {
 	struct log_source source;
 	enum rows_format format;
 	bool want_stale;
+	size_t order; /* of orders[] */
+	enum { ANY, CLEAR, PROTECTED } state;
 	struct tcp_table table; /* data: struct row */
 	void *stale;            /* a tree of rows, by connection */
 	size_t stale_count;
-	bool incomplete; /* there was not enough memory */
+	bool incomplete;   /* there was not enough memory */
+	struct row **list; /* what is to be shown */
+	size_t list_count;
 	struct rows rows;
 	uint64_t now_us;
 };
-
-static int set_option(void *arg, int option, const char *value)
-{
-	struct ps *ps = arg;
-
-	if (option == FORMAT)
-		return rows_parse_format(value, &ps->format) ? 0 : -EINVAL;
-	ps->want_stale = true;
-	return 0;
-}
-
-static const char *allowed(int option)
-{
-	(void)option;
-	return "table, json, csv";
-}
 
 static void row_free(void *item)
 {
@@ -122,7 +115,8 @@ static int compare_conns(const void *a, const void *b)
 static void take_begin(struct ps *ps, const struct audit_event *event)
 {
 	struct tcp_entry *entry = tcp_table_find(&ps->table, event->local, event->remote);
-	bool may_be_stale = event->type == AUDIT_OPEN && event->conn != 0 && ps->want_stale;
+	bool may_be_stale = event->type == AUDIT_OPEN && event->conn != 0 && ps->want_stale &&
+			    ps->state != CLEAR;
 	struct row *row;
 
 	/* A connection in the clear has no `close` that would be missed. */
@@ -138,6 +132,7 @@ static void take_begin(struct ps *ps, const struct audit_event *event)
 		ps->incomplete = true;
 		row_free(row);
 	} else {
+		row->stale = true;
 		ps->stale_count++;
 	}
 }
@@ -169,63 +164,151 @@ static void take(const struct audit_event *event, void *arg)
 		take_end(arg, event);
 }
 
-/* "5s", "12m", "3h", "9d" */
-static const char *age_text(uint64_t seconds, char *out, size_t len)
-{
-	static const struct {
-		uint64_t seconds;
-		char unit;
-	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
-	size_t i = 0;
+/* --- order --- */
 
-	while (i < 3 && seconds < units[i].seconds)
-		i++;
-	snprintf(out, len, "%" PRIu64 "%c", seconds / units[i].seconds, units[i].unit);
-	return out;
+static uint64_t age_s(const struct ps *ps, const struct row *row)
+{
+	return ps->now_us > row->time_us ? (ps->now_us - row->time_us) / 1000000 : 0;
 }
 
-static void print_row(struct ps *ps, const struct row *row, const char *state)
+static int by_number(uint64_t a, uint64_t b)
 {
-	uint64_t age = ps->now_us > row->time_us ? (ps->now_us - row->time_us) / 1000000 : 0;
-	char pid[16], age_cell[24];
+	return a < b ? -1 : a > b;
+}
 
-	snprintf(pid, sizeof pid, "%d", (int)row->pid);
-	if (ps->format == ROWS_TABLE)
-		age_text(age, age_cell, sizeof age_cell);
+static int by_age(const struct row *a, const struct row *b)
+{
+	return by_number(a->time_us, b->time_us);
+}
+
+static int by_pid(const struct row *a, const struct row *b)
+{
+	return by_number((uint64_t)a->pid, (uint64_t)b->pid);
+}
+
+static int by_program(const struct row *a, const struct row *b)
+{
+	return strcmp(a->program, b->program);
+}
+
+static int by_rule(const struct row *a, const struct row *b)
+{
+	return strcmp(a->rule, b->rule);
+}
+
+static int by_remote(const struct row *a, const struct row *b)
+{
+	return strcmp(a->remote, b->remote);
+}
+
+/* The most come first. */
+static int by_bytes(const struct row *a, const struct row *b)
+{
+	return by_number(b->bytes_in + b->bytes_out, a->bytes_in + a->bytes_out);
+}
+
+static const struct {
+	const char *name;
+	int (*compare)(const struct row *a, const struct row *b);
+} orders[] = { { "age", by_age }, { "bytes", by_bytes }, { "pid", by_pid },
+	{ "program", by_program }, { "remote", by_remote }, { "rule", by_rule } };
+
+static int compare_rows(const void *a, const void *b, void *arg)
+{
+	const struct row *x = *(const struct row *const *)a, *y = *(const struct row *const *)b;
+	int r = orders[((const struct ps *)arg)->order].compare(x, y);
+
+	return r != 0 ? r : by_age(x, y);
+}
+
+/* --- output --- */
+
+static const char *state_of(const struct row *row)
+{
+	if (!row->stale)
+		return row->clear ? "clear" : "protected";
+	return proc_runs_since(row->pid, row->time_us) ? "stale: no socket" : "stale: no process";
+}
+
+static void number_text(char out[UNITS_LEN], uint64_t number)
+{
+	snprintf(out, UNITS_LEN, "%" PRIu64, number);
+}
+
+static void print_row(struct ps *ps, const struct row *row)
+{
+	char pid[UNITS_LEN], age[UNITS_LEN], in[UNITS_LEN] = "", out[UNITS_LEN] = "";
+	bool table = ps->format == ROWS_TABLE;
+	const char *slash = table ? strrchr(row->program, '/') : NULL;
+
+	number_text(pid, (uint64_t)row->pid);
+	if (table)
+		units_age(age, age_s(ps, row));
 	else
-		snprintf(age_cell, sizeof age_cell, "%" PRIu64, age);
-	if (rows_add(&ps->rows, (const char *const[]){ state, pid, row->program, row->rule,
+		number_text(age, age_s(ps, row));
+	if (row->counted && table) {
+		units_bytes(in, row->bytes_in);
+		units_bytes(out, row->bytes_out);
+	} else if (row->counted) {
+		number_text(in, row->bytes_in);
+		number_text(out, row->bytes_out);
+	}
+	if (rows_add(&ps->rows, (const char *const[]){ state_of(row), pid,
+					slash != NULL ? slash + 1 : row->program, row->rule,
 					row->direction, row->local, row->remote, row->version,
-					row->cipher, row->plane, age_cell }) < 0)
+					row->cipher, row->plane, in, out, age }) < 0)
 		ps->incomplete = true;
 }
 
-static void print_stale(const void *node, VISIT visit, void *arg)
+static void add_stale(const void *node, VISIT visit, void *arg)
 {
-	const struct row *row = *(const struct row *const *)node;
+	struct ps *ps = arg;
 
 	if (visit == postorder || visit == leaf)
-		print_row(arg, row,
-			proc_runs_since(row->pid, row->time_us) ? "stale: no socket"
-								: "stale: no process");
+		ps->list[ps->list_count++] = *(struct row *const *)node;
 }
 
-static void print(struct ps *ps)
+/* All that are to be shown, in order. */
+static int make_list(struct ps *ps)
 {
-	static const char *const table_names[] = { "STATE", "PID", "PROGRAM", "RULE", "DIRECTION",
-		"LOCAL", "REMOTE", "VERSION", "CIPHER", "PLANE", "AGE", NULL };
-	static const char *const names[] = { "state", "pid", "program", "rule", "direction",
-		"local", "remote", "version", "cipher", "plane", "age_s", NULL };
-
-	rows_init(&ps->rows, ps->format, ps->format == ROWS_TABLE ? table_names : names);
+	ps->list = calloc(ps->table.count + ps->stale_count + 1, sizeof(struct row *));
+	if (ps->list == NULL)
+		return -ENOMEM;
 	for (size_t i = 0; i < ps->table.count; i++) {
-		const struct row *row = ps->table.entries[i].data;
+		const struct tcp_entry *entry = &ps->table.entries[i];
+		struct row *row = entry->data;
 
-		if (row != NULL)
-			print_row(ps, row, row->clear ? "clear" : "protected");
+		if (row == NULL || (ps->state != ANY && row->clear != (ps->state == CLEAR)))
+			continue;
+		row->counted = entry->counted;
+		row->bytes_in = entry->bytes_in;
+		row->bytes_out = entry->bytes_out;
+		ps->list[ps->list_count++] = row;
 	}
-	twalk_r(ps->stale, print_stale, ps);
+	twalk_r(ps->stale, add_stale, ps);
+	qsort_r(ps->list, ps->list_count, sizeof(struct row *), compare_rows, ps);
+	return 0;
+}
+
+static int print(struct ps *ps)
+{
+	static const char *const table_names[] = { "STATE", "#PID", "PROGRAM", "RULE", "DIRECTION",
+		"LOCAL", "REMOTE", "VERSION", "CIPHER", "PLANE", "#IN", "#OUT", "#AGE", NULL };
+	static const char *const names[] = { "state", "#pid", "program", "rule", "direction",
+		"local", "remote", "version", "cipher", "plane", "#tcp_bytes_in", "#tcp_bytes_out",
+		"#age_s", NULL };
+	/* What a narrow terminal leaves out, the greatest first. */
+	static const int ranks[] = { 0, 3, 1, 2, 11, 12, 1, 7, 10, 9, 5, 5, 4 };
+	int r = make_list(ps);
+
+	if (r < 0)
+		return r;
+	rows_init(&ps->rows, ps->format, ps->format == ROWS_TABLE ? table_names : names);
+	ps->rows.ranks = ranks;
+	for (size_t i = 0; i < ps->list_count; i++)
+		print_row(ps, ps->list[i]);
 	rows_finish(&ps->rows);
+	return 0;
 }
 
 static int run(struct ps *ps)
@@ -236,8 +319,44 @@ static int run(struct ps *ps)
 		return fail(r, "cannot read the kernel's connections (/proc/net/tcp)");
 	status = log_source_each(&ps->source, take, ps);
 	ps->now_us = (uint64_t)time(NULL) * 1000000;
-	print(ps);
+	if (print(ps) < 0)
+		ps->incomplete = true;
 	return ps->incomplete ? fail(ENOMEM, "the list is not complete") : status;
+}
+
+/* --- arguments --- */
+
+static int read_order(const char *text, size_t *out)
+{
+	for (*out = 0; *out < sizeof orders / sizeof orders[0]; ++*out)
+		if (strcmp(orders[*out].name, text) == 0)
+			return 0;
+	return -EINVAL;
+}
+
+static int set_option(void *arg, int option, const char *value)
+{
+	struct ps *ps = arg;
+
+	switch (option) {
+	case FORMAT:
+		return rows_parse_format(value, &ps->format) ? 0 : -EINVAL;
+	case SORT:
+		return read_order(value, &ps->order);
+	case STATE:
+		ps->state = strcmp(value, "clear") == 0 ? CLEAR : PROTECTED;
+		return ps->state == CLEAR || strcmp(value, "protected") == 0 ? 0 : -EINVAL;
+	default:
+		ps->want_stale = true;
+		return 0;
+	}
+}
+
+static const char *allowed(int option)
+{
+	return option == FORMAT ? "table, json, csv"
+	       : option == SORT ? "age, bytes, pid, program, remote, rule"
+				: "protected, clear";
 }
 
 int cmd_ps(int argc, char **argv)
@@ -254,5 +373,6 @@ int cmd_ps(int argc, char **argv)
 		row_free(ps.table.entries[i].data);
 	tcp_table_clear(&ps.table);
 	tdestroy(ps.stale, row_free);
+	free(ps.list);
 	return status;
 }

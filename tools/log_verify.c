@@ -357,7 +357,7 @@ static void check_file(const struct verify *verify, struct file *file)
 
 static int print(struct verify *verify, enum rows_format format)
 {
-	static const char *const names[] = { "file", "state", "records", "detail", NULL };
+	static const char *const names[] = { "file", "state", "#records", "detail", NULL };
 	struct rows rows;
 	bool good = true;
 	int r = 0;

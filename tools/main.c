@@ -92,14 +92,20 @@ static const struct command commands[] = {
 		"      --top=N                rows of each part of the table (default: 10)\n"
 		"\nThe filters, directories and files are those of 'seamtls log'.\n",
 		cmd_stat },
-	{ "ps", "[--format FORMAT] [--stale] [FILTER...] [DIRECTORY|FILE...]",
+	{ "ps",
+		"[--format FORMAT] [--sort KEY] [--state STATE] [--stale] [FILTER...] "
+		"[DIRECTORY|FILE...]",
 		"the connections of covered programs that are open now",
 		"      --format=FORMAT  table, json (one object a line) or csv\n"
+		"      --sort=KEY       age (default, the oldest first), bytes (the most first), "
+		"pid, program, remote, rule\n"
+		"      --state=STATE    only those that are protected, or clear\n"
 		"      --stale          also what the log has as open and the kernel has not: of "
 		"killed programs\n"
 		"\nThe filters, directories and files are those of 'seamtls log'. What is left "
 		"alone "
-		"without being audited is not here.\n",
+		"without being audited is not here. IN and OUT are bytes of TCP as the kernel "
+		"counts them,\nwhat TLS adds included.\n",
 		cmd_ps },
 	{ "report", "FILE [FILTER...] [DIRECTORY|FILE...]",
 		"the same as a page to be looked at: what is protected, what is not, and why",

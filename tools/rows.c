@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * Tables are as wide as their widest cell, so all formats wait for the last row. What is printed
- * comes from files and may be anything: control characters never reach the terminal.
- */
+/* Tables are as wide as their widest cell, so all formats wait for the last row. */
 #include "rows.h"
+#include "csv.h"
+#include "json.h"
+#include "table.h"
 #include "text.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define CELL_MAX 4096
+#define LEAST_WIDTH 16 /* on a terminal, of a column that is not narrower anyway */
 
 bool rows_parse_format(const char *text, enum rows_format *out)
 {
@@ -51,124 +53,103 @@ int rows_add(struct rows *rows, const char *const *cells)
 	return 0;
 }
 
-void rows_print_json(const char *text)
+/* Whether a column holds numbers, and its name. */
+static const char *column_name(const struct rows *rows, size_t i, bool *number)
 {
-	putchar('"');
-	while (*text != '\0') {
-		uint32_t code;
-		size_t len = text_next(text, &code);
-
-		if (code == TEXT_INVALID)
-			fputs("\\ufffd", stdout);
-		else if (code == '"' || code == '\\')
-			printf("\\%c", (char)code);
-		else if (code < ' ' || code == 0x7f)
-			printf("\\u%04x", (unsigned)code);
-		else
-			fwrite(text, 1, len, stdout);
-		text += len;
-	}
-	putchar('"');
+	*number = rows->names[i][0] == '#';
+	return rows->names[i] + *number;
 }
 
-static void print_csv(const char *text)
+static bool is_number(const char *text)
 {
-	if (strpbrk(text, ",\"\r\n") == NULL) {
-		fputs(text, stdout);
-		return;
-	}
-	putchar('"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"')
-			putchar('"');
-		putchar(*text);
-	}
-	putchar('"');
+	return *text != '\0' && strspn(text, "0123456789") == strlen(text) && strlen(text) < 20;
 }
+
+/* --- table --- */
 
 static size_t text_width(const char *text)
 {
-	size_t width = 0;
+	char safe[CELL_MAX];
+	size_t width;
 
-	for (uint32_t code; *text != '\0'; width++)
-		text += text_next(text, &code);
+	text_fit(text_safe(safe, sizeof safe, text), sizeof safe, &width);
 	return width;
 }
 
-/* What is not to be shown as it is takes one place, too. */
-static void print_cell(const char *text)
+static void set_column(const struct rows *rows, size_t i, struct table_column *out)
 {
-	while (*text != '\0') {
-		uint32_t code;
-		size_t len = text_next(text, &code);
+	bool number;
 
-		if (text_is_plain(code))
-			fwrite(text, 1, len, stdout);
-		else
-			putchar('?');
-		text += len;
+	out->name = column_name(rows, i, &number);
+	out->want = text_width(out->name);
+	for (size_t row = 0; row < rows->count; row++) {
+		size_t cell = text_width(rows->cells[row * rows->columns + i]);
+
+		out->want = cell > out->want ? cell : out->want;
 	}
-}
-
-/* Blanks are printed when something follows them, so that no line ends in them. */
-static void print_line(char *const *cells, const size_t *width, size_t columns)
-{
-	size_t blanks = 0;
-
-	for (size_t i = 0; i < columns; i++) {
-		if (cells[i][0] != '\0')
-			for (; blanks > 0; blanks--)
-				putchar(' ');
-		print_cell(cells[i]);
-		blanks += width[i] + 2 - text_width(cells[i]);
-	}
-	putchar('\n');
+	out->least = out->want < LEAST_WIDTH ? out->want : LEAST_WIDTH;
+	out->rank = rows->ranks != NULL ? rows->ranks[i] : 0;
 }
 
 static void print_table(const struct rows *rows)
 {
-	size_t width[ROWS_COLUMNS_MAX];
+	struct table_column columns[ROWS_COLUMNS_MAX];
+	const char *names[ROWS_COLUMNS_MAX];
+	struct table table;
 
 	for (size_t i = 0; i < rows->columns; i++) {
-		width[i] = text_width(rows->names[i]);
-		for (size_t row = 0; row < rows->count; row++) {
-			size_t cell = text_width(rows->cells[row * rows->columns + i]);
-
-			width[i] = cell > width[i] ? cell : width[i];
-		}
+		set_column(rows, i, &columns[i]);
+		names[i] = columns[i].name;
 	}
-	print_line((char *const *)rows->names, width, rows->columns);
+	table_begin(&table, columns, rows->columns, stdout, 0);
+	table_row_wrapped(&table, names);
 	for (size_t row = 0; row < rows->count; row++)
-		print_line(rows->cells + row * rows->columns, width, rows->columns);
+		table_row_wrapped(&table, (const char *const *)rows->cells + row * rows->columns);
 }
 
-static void print_csv_rows(const struct rows *rows)
+/* --- CSV and JSON --- */
+
+static void print_csv(const struct rows *rows)
 {
+	struct csv csv;
+	bool number;
+
+	csv_begin(&csv, stdout);
 	for (size_t i = 0; i < rows->columns; i++)
-		printf("%s%s", i > 0 ? "," : "", rows->names[i]);
-	putchar('\n');
-	for (size_t row = 0; row < rows->count; row++)
-		for (size_t i = 0; i < rows->columns; i++) {
-			print_csv(rows->cells[row * rows->columns + i]);
-			putchar(i + 1 < rows->columns ? ',' : '\n');
-		}
-}
-
-static void print_json_rows(const struct rows *rows)
-{
+		csv_field(&csv, column_name(rows, i, &number));
+	csv_end(&csv);
 	for (size_t row = 0; row < rows->count; row++) {
-		const char *separator = "{";
-
+		csv_begin(&csv, stdout);
 		for (size_t i = 0; i < rows->columns; i++) {
 			const char *cell = rows->cells[row * rows->columns + i];
 
-			if (cell[0] == '\0')
-				continue;
-			printf("%s\"%s\":", separator, rows->names[i]);
-			rows_print_json(cell);
-			separator = ",";
+			column_name(rows, i, &number);
+			if (number && is_number(cell))
+				csv_number(&csv, cell);
+			else
+				csv_field(&csv, cell[0] != '\0' ? cell : NULL);
 		}
-		puts("}");
+		csv_end(&csv);
+	}
+}
+
+static void print_json(const struct rows *rows)
+{
+	for (size_t row = 0; row < rows->count; row++) {
+		struct json json;
+
+		json_begin(&json, stdout);
+		for (size_t i = 0; i < rows->columns; i++) {
+			const char *cell = rows->cells[row * rows->columns + i];
+			bool number;
+			const char *name = column_name(rows, i, &number);
+
+			if (number && is_number(cell))
+				json_number(&json, name, strtoull(cell, NULL, 10));
+			else if (cell[0] != '\0')
+				json_string(&json, name, cell);
+		}
+		json_end(&json);
 	}
 }
 
@@ -177,9 +158,9 @@ void rows_finish(struct rows *rows)
 	if (rows->format == ROWS_TABLE)
 		print_table(rows);
 	else if (rows->format == ROWS_CSV)
-		print_csv_rows(rows);
+		print_csv(rows);
 	else
-		print_json_rows(rows);
+		print_json(rows);
 	for (size_t i = 0; i < rows->count * rows->columns; i++)
 		free(rows->cells[i]);
 	free(rows->cells);

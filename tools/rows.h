@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Rows of data on standard output: as a table for people, as CSV, or as one JSON object a line. */
+/* Rows of data on standard output: as a table for people (table.h), as CSV, or as one JSON object a
+ * line. */
 #ifndef SEAMTLS_TOOLS_ROWS_H
 #define SEAMTLS_TOOLS_ROWS_H
 
@@ -12,7 +13,8 @@ enum rows_format { ROWS_TABLE, ROWS_JSON, ROWS_CSV };
 
 struct rows {
 	enum rows_format format;
-	const char *const *names; /* of the columns; NULL ends them */
+	const char *const *names; /* of the columns; NULL ends them; one of numbers begins with # */
+	const int *ranks;         /* as of struct table_column; NULL: all alike */
 	size_t columns;
 	size_t count; /* of rows */
 	char **cells;
@@ -26,8 +28,5 @@ void rows_init(struct rows *rows, enum rows_format format, const char *const *na
 int rows_add(struct rows *rows, const char *const *cells);
 /* Prints the rows, and frees them. */
 void rows_finish(struct rows *rows);
-
-/* A JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
-void rows_print_json(const char *text);
 
 #endif

@@ -95,6 +95,7 @@ static size_t put_cell(const struct table *table, const char *text, size_t width
 	return taken + 1;
 }
 
+/* Blanks are put when something follows them, so that no line ends in them. */
 static void put_row(const struct table *table, const char *const *texts)
 {
 	size_t blanks = 0;
@@ -104,9 +105,13 @@ static void put_row(const struct table *table, const char *const *texts)
 
 		if (table->width[i] == 0)
 			continue;
-		fprintf(table->out, "%*s", (int)blanks, "");
-		taken = put_cell(table, texts[i], table->width[i]);
-		blanks = GAP + (taken < table->width[i] ? table->width[i] - taken : 0);
+		taken = 0;
+		if (texts[i] == NULL || texts[i][0] != '\0') {
+			fprintf(table->out, "%*s", (int)blanks, "");
+			taken = put_cell(table, texts[i], table->width[i]);
+			blanks = 0;
+		}
+		blanks += GAP + (taken < table->width[i] ? table->width[i] - taken : 0);
 	}
 	putc('\n', table->out);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tcp_table.h"
+#include "tcp_bytes.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -111,6 +112,7 @@ static int read_namespace(struct tcp_table *table, const char *process)
 struct namespaces {
 	size_t count;
 	char names[NAMESPACES_MAX][32];
+	char processes[NAMESPACES_MAX][24]; /* one of each */
 };
 
 /* Whether the process's is a new one. */
@@ -127,7 +129,8 @@ static bool is_new(struct namespaces *seen, const char *process)
 	for (size_t i = 0; i < seen->count; i++)
 		if (strcmp(seen->names[i], name) == 0)
 			return false;
-	strcpy(seen->names[seen->count++], name);
+	strcpy(seen->names[seen->count], name);
+	snprintf(seen->processes[seen->count++], sizeof seen->processes[0], "%.20s", process);
 	return true;
 }
 
@@ -159,9 +162,11 @@ int tcp_table_read(struct tcp_table *out)
 			r = -ENOMEM;
 	if (proc != NULL)
 		closedir(proc);
-	free(seen);
 	if (out->count > 0)
 		qsort(out->entries, out->count, sizeof *out->entries, compare);
+	for (size_t i = 0; r == 0 && i < seen->count; i++)
+		(void)tcp_bytes_read(out, seen->processes[i]);
+	free(seen);
 	return r;
 }
 

@@ -8,12 +8,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define TCP_TEXT_LEN 64
 
 struct tcp_entry {
 	char local[TCP_TEXT_LEN], remote[TCP_TEXT_LEN]; /* address:port as the audit has them */
-	void *data;                                     /* the caller's; NULL at first */
+	bool counted; /* the kernel has told the bytes (tcp_bytes.h) */
+	uint64_t bytes_in, bytes_out;
+	void *data; /* the caller's; NULL at first */
 };
 
 struct tcp_table {
@@ -21,7 +24,7 @@ struct tcp_table {
 	size_t count, room;
 };
 
-/* 0; -errno: this namespace's could not be read. */
+/* 0; -errno: this namespace's could not be read. Other namespaces' bytes are known to root only. */
 int tcp_table_read(struct tcp_table *out);
 void tcp_table_clear(struct tcp_table *table);
 

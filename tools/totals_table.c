@@ -3,12 +3,13 @@
 #include "cause.h"
 #include "table.h"
 #include "totals_print.h"
+#include "units.h"
 #include "when.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBER_LEN 24
+#define NUMBER_LEN UNITS_LEN
 
 /* Who is in the clear comes first. */
 static const struct section {
@@ -30,20 +31,6 @@ static const struct section {
 static const char *number(char out[NUMBER_LEN], uint64_t value)
 {
 	snprintf(out, NUMBER_LEN, "%" PRIu64, value);
-	return out;
-}
-
-/* "1.5 MB" */
-static const char *bytes(char out[NUMBER_LEN], uint64_t value)
-{
-	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };
-	double scaled = (double)value;
-	size_t unit = 0;
-
-	for (; scaled >= 999.5 && unit < 6; unit++)
-		scaled /= 1000;
-	snprintf(out, NUMBER_LEN, unit > 0 && scaled < 9.95 ? "%.1f %s" : "%.0f %s", scaled,
-		units[unit]);
 	return out;
 }
 
@@ -84,8 +71,8 @@ static void print_whole(const char *title, const struct tally_row **rows, size_t
 					  number(cells[1], counts[TALLY_CLEAR]),
 					  number(cells[2], counts[TALLY_FAILED]),
 					  number(cells[3], counts[TALLY_DENIED]),
-					  bytes(cells[4], counts[TALLY_BYTES_IN]),
-					  bytes(cells[5], counts[TALLY_BYTES_OUT]),
+					  units_bytes(cells[4], counts[TALLY_BYTES_IN]),
+					  units_bytes(cells[5], counts[TALLY_BYTES_OUT]),
 				  });
 	}
 }

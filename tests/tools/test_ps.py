@@ -4,6 +4,8 @@
 import contextlib
 import os
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
@@ -45,13 +47,47 @@ def test_open_now(make, ps, family, host, mapped):
     with connection(family, host, mapped) as (ends, _):
         make("a", event("open", ends, rule="db", version="TLSv1.3", cipher="TLS_AES_128_GCM_SHA256", plane="user"))
         row, = ps()
-        assert int(row.pop("age_s")) < 600
-        assert row == {"state": "protected", "pid": str(os.getpid()), "program": "/bin/app", "rule": "db", "direction": "outbound",
+        assert row.pop("age_s") < 600 and (row.pop("tcp_bytes_in"), row.pop("tcp_bytes_out")) == (0, 0)
+        assert row == {"state": "protected", "pid": os.getpid(), "program": "/bin/app", "rule": "db", "direction": "outbound",
                        "version": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256", "plane": "user"} | ends
         make("a", event("close", ends, conn=2))
         assert len(ps()) == 1, "another's end"
         make("a", event("close", ends))
         assert ps() == []
+
+
+@pytest.mark.parametrize("family, host, mapped", [(socket.AF_INET, "127.0.0.1", False), (socket.AF_INET6, "::1", False), (socket.AF_INET, "127.0.0.1", True)])
+def test_bytes_as_the_kernel_counts_them(make, ps, family, host, mapped):
+    with connection(family, host, mapped) as (ends, client):
+        make("a", event("open", ends), event("observe", {"local": ends["remote"], "remote": ends["local"]}, conn=2))
+        client.sendall(b"x" * 12345)
+        counts = {row["state"]: (row["tcp_bytes_in"], row["tcp_bytes_out"]) for row in ps()}
+        assert counts == {"protected": (0, 12345), "clear": (12345, 0)}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can look into other network namespaces")
+def test_another_network_namespace(make, ps):
+    """A container's connections, with their bytes."""
+    script = """import fcntl, socket, struct, sys
+s = socket.socket(); fcntl.ioctl(s, 0x8914, struct.pack("16sh14x", b"lo", 1))
+server = socket.create_server(("127.0.0.1", 0)); client = socket.create_connection(server.getsockname()); client.sendall(b"x" * 777)
+print("%s:%d %s:%d" % (*client.getsockname(), *client.getpeername()), flush=True); sys.stdin.read()"""
+    with subprocess.Popen(["unshare", "-n", sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as there:
+        local, remote = there.stdout.readline().split()
+        make("a", event("open", {"local": local, "remote": remote}))
+        row, = ps()
+        assert (row["local"], row["tcp_bytes_out"]) == (local, 777)
+        there.stdin.close()
+
+
+def test_order_and_state(make, ps):
+    with connection(socket.AF_INET, "127.0.0.1") as (a, _), connection(socket.AF_INET, "127.0.0.1") as (b, talks), connection(socket.AF_INET, "127.0.0.1") as (c, _):
+        talks.sendall(b"x")
+        make("a", event("open", a, conn=1, rule="z", pid=7), event("open", b, conn=2, rule="m", pid=9, time_us=NOW_US - 5_000_000),
+             event("observe", c, conn=3, rule="a", pid=8, time_us=NOW_US - 2_000_000))
+        for order, rules in (("age", "maz"), ("bytes", "maz"), ("pid", "zam"), ("rule", "amz"), ("program", "maz")):
+            assert "".join(row["rule"] for row in ps(f"--sort={order}")) == rules, order
+        assert [row["rule"] for row in ps("--state=clear")] == ["a"] and [row["rule"] for row in ps("--state=protected")] == ["m", "z"]
 
 
 def test_the_latest_counts(make, ps):
@@ -86,7 +122,7 @@ def test_filters_and_hostile_text(make, ps, seamtls, audit_dir):
     assert ps() == []
 
 
-@pytest.mark.parametrize("args", [["--format=xml"], ["--since=x"], ["--nothing"]])
+@pytest.mark.parametrize("args", [["--format=xml"], ["--sort=x"], ["--state=open"], ["--since=x"], ["--nothing"]])
 def test_misuse(seamtls, args):
     result = seamtls("ps", *args)
     assert (result.returncode, result.stdout) == (2, "")

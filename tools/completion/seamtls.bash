@@ -63,6 +63,8 @@ _seamtls_value() { # command option
 		;;
 	--host) _seamtls_reply -A hostname ;;
 	--user) _seamtls_reply -u ;;
+	--sort) _seamtls_reply -W 'age bytes pid program remote rule' ;;
+	--state) _seamtls_reply -W 'protected clear' ;;
 	--stage) _seamtls_reply -W 'permissive enforce' ;;
 	--ca | --cert | --key | --program) _seamtls_files '' ;;
 	-l | --label | --local | --remote | --since | --until | --rule | --peer | --top | --days) ;;
