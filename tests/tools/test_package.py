@@ -23,7 +23,8 @@ def run(*command, **kwargs):
 
 
 def make_package(build, output):
-    result = run(SOURCE / "tools" / "package", "-o", output, build)
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "DEBFULLNAME": "A Packager", "DEBEMAIL": "packager@example.com"}
+    result = run(SOURCE / "tools" / "package", "-o", output, build, env=env)
     assert result.returncode == 0, result.stderr
     return pathlib.Path(result.stdout.rstrip("\n"))
 
@@ -90,6 +91,33 @@ def test_the_drop_in_names_the_library_of_the_package(root):
 def test_terms_of_all_that_is_in_it(root):
     text = (root / "usr/share/doc/seamtls/copyright").read_text()
     assert "GPL-3" in text and "wolfSSL" in text and "libinih" in text
+
+
+def test_lintian_has_nothing_to_say(package, tmp_path):
+    if not shutil.which("lintian"):
+        pytest.skip("lintian is not installed")
+    done = run("lintian", "--no-tag-display-limit", "--allow-root", package, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    assert (done.stdout, done.returncode) == ("", 0), done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="dpkg asks for root even for a folder")
+def test_installed_upgraded_and_removed(package, tmp_path):
+    """By dpkg itself, into a folder: an administrator's policy stays."""
+    for directory in ("updates", "info", "triggers"):
+        (tmp_path / "root/var/lib/dpkg" / directory).mkdir(parents=True)
+    for file in ("status", "available"):
+        (tmp_path / "root/var/lib/dpkg" / file).touch()
+    dpkg = ["dpkg", f"--root={tmp_path}/root", f"--log={tmp_path}/log", "--force-depends", "--force-script-chrootless"]
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tmp_path)}
+    for action in ("-i", "-i"):
+        result = run(*dpkg, action, package, env=env)
+        assert result.returncode == 0, result.stderr
+    assert "Status: install ok installed" in run(*dpkg, "-s", "seamtls", env=env).stdout
+    assert run(tmp_path / "root/usr/bin/seamtls", "--version").returncode == 0
+    (tmp_path / "root/etc/seamtls/policy.conf").write_text("[global]\n")
+    assert run(*dpkg, "-r", "seamtls", env=env).returncode == 0
+    left = [str(path.relative_to(tmp_path / "root")) for path in (tmp_path / "root").rglob("*") if path.is_file() and "var/lib" not in str(path)]
+    assert left == ["etc/seamtls/policy.conf"]
 
 
 def test_checksums(package, root, tmp_path):
