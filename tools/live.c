@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "live.h"
+#include "audit/cause.h"
 #include "conn/starttls.h"
+#include "live_chain.h"
 #include "tls/handshake.h"
 #include "when.h"
 #include <errno.h>
@@ -23,6 +25,7 @@ struct live {
 	uint64_t end_ms; /* of the step, CLOCK_MONOTONIC */
 	doctor_tell *tell;
 	void *arg;
+	struct live_chain chain;
 };
 
 __attribute__((format(printf, 4, 5))) static void say(const struct live *live,
@@ -98,8 +101,9 @@ static int connect_any(struct live *live, const char *port)
 	int r = getaddrinfo(live->host, port, &hints, &found);
 
 	if (r != 0) {
-		say(live, DOCTOR_NO, "address", "'%s' is not found: %s", live->host,
-			gai_strerror(r));
+		say(live, DOCTOR_NO, "address",
+			"'%s' is not found: %s: look at its spelling, and at /etc/resolv.conf",
+			live->host, gai_strerror(r));
 		return -ENOENT;
 	}
 	r = -ENOENT;
@@ -107,7 +111,10 @@ static int connect_any(struct live *live, const char *port)
 		r = connect_to(live, at);
 	freeaddrinfo(found);
 	if (r < 0)
-		say(live, DOCTOR_NO, "connection", "no address takes a connection");
+		say(live, DOCTOR_NO, "connection",
+			"no address takes a connection: see whether the server runs and listens on "
+			"port %s, and what stands between",
+			port);
 	return r;
 }
 
@@ -161,6 +168,8 @@ static int upgrade(struct live *live)
 		say(live, DOCTOR_NO, "starttls", "%s", starttls_reason(starttls));
 	else
 		say(live, DOCTOR_OK, "starttls", "the server has agreed to the upgrade");
+	if (r < 0 || starttls_state(starttls) != STARTTLS_UPGRADE)
+		say(live, DOCTOR_NOTE, "what to do", "%s", cause_advice(CAUSE_STARTTLS));
 	if (r == 0 && starttls_state(starttls) != STARTTLS_UPGRADE)
 		r = -EPROTO;
 	starttls_free(starttls);
@@ -183,35 +192,24 @@ static ssize_t live_send(void *arg, const void *buf, size_t len)
 	return n < 0 ? -errno : n;
 }
 
-static void say_names(const struct live *live, const struct tls_peer *peer)
-{
-	char names[768] = "";
-	size_t len = 0;
-
-	for (size_t i = 0; i < peer->san_count && len < sizeof names; i++)
-		len += (size_t)snprintf(
-			names + len, sizeof names - len, "%s%s", i > 0 ? ", " : "", peer->san[i]);
-	if (peer->san_count > 0)
-		say(live, DOCTOR_NOTE, "its names", "%s", names);
-}
-
+/* The end of what is shown, if the handshake shows no chain: nothing is verified. */
 static void say_peer(const struct live *live, const struct tls_peer *peer)
 {
 	char when[WHEN_LEN];
-	int64_t days;
 
 	if (peer->sha256[0] == '\0')
 		return;
-	days = when_days_left((uint64_t)peer->not_after, (uint64_t)time(NULL));
-	say(live, DOCTOR_NOTE, "certificate", "%s", peer->subject != NULL ? peer->subject : "");
-	say_names(live, peer);
-	say(live, DOCTOR_NOTE, "issued by", "%s", peer->issuer != NULL ? peer->issuer : "");
-	say(live, days < 30 ? DOCTOR_WARNING : DOCTOR_NOTE, "valid until", "%s, %lld days",
-		when_seconds(when, (uint64_t)peer->not_after), (long long)days);
-	say(live, DOCTOR_NOTE, "sha256", "%s", peer->sha256);
+	say(live, DOCTOR_NOTE, "certificate 1", "of %s",
+		peer->subject != NULL ? peer->subject : "");
+	say(live, DOCTOR_NOTE, "certificate 1", "issued by %s",
+		peer->issuer != NULL ? peer->issuer : "");
+	say(live, DOCTOR_NOTE, "certificate 1", "valid until %s",
+		when_seconds(when, (uint64_t)peer->not_after));
+	say(live, DOCTOR_NOTE, "certificate 1", "sha256 %s", peer->sha256);
 }
 
-static void say_result(const struct live *live, const struct tls_result *result, int r, uint64_t us)
+static void say_result(const struct live *live, const struct tls_context *context,
+	const struct tls_result *result, int r, uint64_t us)
 {
 	if (r < 0 && result->reason[0] != '\0')
 		say(live, DOCTOR_NO, "handshake", "%s: %s",
@@ -232,13 +230,25 @@ static void say_result(const struct live *live, const struct tls_result *result,
 		say(live, DOCTOR_NOTE, "group", "%s", result->group);
 	if (result->alpn[0] != '\0')
 		say(live, DOCTOR_NOTE, "protocol", "%s (ALPN)", result->alpn);
-	say_peer(live, &result->peer);
+	if (live->chain.count > 0)
+		live_chain_tell(&live->chain, context, live->tell, live->arg);
+	else
+		say_peer(live, &result->peer);
 	if (result->verify[0] != '\0')
 		say(live,
 			r < 0                               ? DOCTOR_NOTE
 			: strcmp(result->verify, "ok") == 0 ? DOCTOR_OK
 							    : DOCTOR_WARNING,
 			"verification", "%s", result->verify);
+}
+
+/* A handshake that stood still has no result. */
+static void say_advice(const struct live *live, const struct tls_result *result, int r)
+{
+	enum cause cause = r == -ETIMEDOUT ? CAUSE_TIMEOUT : result->cause;
+
+	if (cause != CAUSE_NONE)
+		say(live, DOCTOR_NOTE, "what to do", "%s", cause_advice(cause));
 }
 
 static void shake_hands(struct live *live, struct tls_context *context)
@@ -252,17 +262,21 @@ static void shake_hands(struct live *live, struct tls_context *context)
 		say(live, DOCTOR_NO, "handshake", "%s", strerror(-r));
 		return;
 	}
+	tls_handshake_show_chain(handshake, live_chain_add, &live->chain);
 	begin_step(live);
 	while (r == 0 && (r = tls_handshake_step(handshake)) == -EAGAIN)
 		r = wait_for(live, tls_handshake_events(handshake));
-	say_result(live, tls_handshake_result(handshake), r, now_us() - begun);
+	say_result(live, context, tls_handshake_result(handshake), r, now_us() - begun);
+	if (r < 0)
+		say_advice(live, tls_handshake_result(handshake), r);
+	live_chain_clear(&live->chain);
 	tls_handshake_free(handshake);
 }
 
 void live_test(const struct policy_rule *rule, const char *host, const char *port,
 	doctor_tell *tell, void *arg)
 {
-	struct live live = { rule, host, -1, 0, tell, arg };
+	struct live live = { rule, host, -1, 0, tell, arg, { 0 } };
 	struct tls_context *context = NULL;
 	char why[512];
 

@@ -49,8 +49,8 @@ static const struct command commands[] = {
 		"      --rule=NAME      which rule (default: the one that a connection there would "
 		"get)\n"
 		"\nFails if it cannot be covered, or is not. Of a program: how it is linked, its "
-		"privileges, and the libraries\n"
-		"that it asks for. Of a process: whether the library is in it, under which policy, "
+		"privileges, its libraries, and system calls\n"
+		"that are made without libc. Of a process: whether the library is in it, under which policy, "
 		"and what goes past it.\n",
 		cmd_doctor },
 	{ "policy", "default", "print the built-in policy", NULL, cmd_policy },

@@ -257,19 +257,25 @@ static int check_file(char path[PATH_MAX], const struct verdict *verdict)
 	return r;
 }
 
-int reach_check(const char *path, char *why, size_t why_len)
+int reach_program(const char *path, char *program, char *why, size_t why_len)
 {
 	const struct verdict verdict = { why, why_len };
-	char current[PATH_MAX];
 	int r = 1;
 
-	if ((size_t)snprintf(current, sizeof current, "%s", path) >= sizeof current)
+	if ((size_t)snprintf(program, PATH_MAX, "%s", path) >= PATH_MAX)
 		return decline(&verdict, -ENAMETOOLONG, "cannot read '%s'", path);
 	for (unsigned depth = 0; r == 1; depth++) {
 		if (depth > SCRIPT_DEPTH_MAX)
 			return decline(&verdict, -ENOTSUP,
 				"'%s' is a script run by scripts run by scripts", path);
-		r = check_file(current, &verdict);
+		r = check_file(program, &verdict);
 	}
 	return r;
+}
+
+int reach_check(const char *path, char *why, size_t why_len)
+{
+	char program[PATH_MAX];
+
+	return reach_program(path, program, why, why_len);
 }

@@ -18,4 +18,7 @@ int reach_find(const char *name, char *path, size_t path_len);
  */
 int reach_check(const char *path, char *why, size_t why_len);
 
+/* The same, and `program` is what runs: of a script, its interpreter. PATH_MAX bytes. */
+int reach_program(const char *path, char *program, char *why, size_t why_len);
+
 #endif

@@ -364,6 +364,11 @@ void tls_context_free(struct tls_context *context)
 	}
 }
 
+bool tls_context_knows(const struct tls_context *context, const uint8_t *name, size_t len)
+{
+	return anchors_next(&context->anchors, NULL, (struct x509_bytes){ name, len }) != NULL;
+}
+
 const char *tls_context_warning(const struct tls_context *context)
 {
 	while (context->warning[0] == '\0' && context->next != NULL)

@@ -8,6 +8,9 @@
 #define SEAMTLS_TLS_CONTEXT_H
 
 #include "policy/policy.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct tls_context;
 enum tls_role { TLS_CLIENT, TLS_SERVER };
@@ -31,6 +34,9 @@ const char *tls_context_warning(const struct tls_context *context);
  * said here, in order: the name of the rule, its settings. Before the context is used.
  */
 void tls_context_bind(struct tls_context *context, const char *text);
+
+/* Whether one of the trusted CAs has this name (DER). For who tells of a chain, not to judge it. */
+bool tls_context_knows(const struct tls_context *context, const uint8_t *name, size_t len);
 
 /* Days until the first of the context's own certificates expires; INT_MAX if it has none. Negative:
  * expired. */

@@ -251,6 +251,13 @@ int tls_handshake_require_name(struct tls_handshake *handshake, const char *name
 	return handshake->result.server_name[0] == '\0' ? send_name(handshake, name) : 0;
 }
 
+void tls_handshake_show_chain(struct tls_handshake *handshake,
+	void (*saw)(const uint8_t *der, size_t len, void *arg), void *arg)
+{
+	handshake->saw = saw;
+	handshake->saw_arg = arg;
+}
+
 void tls_handshake_free(struct tls_handshake *handshake)
 {
 	if (handshake == NULL)

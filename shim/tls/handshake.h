@@ -81,6 +81,10 @@ int tls_handshake_new(struct tls_context *context, const char *name,
  */
 int tls_handshake_require_name(struct tls_handshake *handshake, const char *name);
 void tls_handshake_free(struct tls_handshake *handshake); /* wipes */
+/* Before the first step: `saw` is told of each certificate that the peer has sent, its own first,
+ * before they are judged; not if nothing is verified. */
+void tls_handshake_show_chain(struct tls_handshake *handshake,
+	void (*saw)(const uint8_t *der, size_t len, void *arg), void *arg);
 
 /* Client, before the first step: offers the session that is kept for this name and port, if there
  * is one, and keeps those that come. */

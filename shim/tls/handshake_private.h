@@ -37,6 +37,8 @@ struct tls_handshake {
 	char *name;    /* what the peer's certificate is to be for; NULL: not checked */
 	char *also;    /* ... and for this; NULL: nothing */
 	bool also_met; /* ... and it is */
+	void (*saw)(const uint8_t *der, size_t len, void *arg); /* NULL: nobody looks */
+	void *saw_arg;
 	struct staple staple;
 	bool judged;   /* the peer's certificates, by us */
 	bool rejected; /* our verdict on the peer's certificate; the reason is in result.verify */

@@ -98,6 +98,8 @@ static int judge(
 	for (int i = 0; i < store->totalCerts && i < CHAIN_MAX; i++)
 		sent[evidence.count++] =
 			(struct x509_bytes){ store->certs[i].buffer, store->certs[i].length };
+	for (size_t i = 0; handshake->saw != NULL && i < evidence.count; i++)
+		handshake->saw(sent[i].data, sent[i].len, handshake->saw_arg);
 	alert = judge_peer(handshake->context, &evidence, chain, &why);
 	if (alert == 0 && chain->count > 0)
 		alert = staple_judge(handshake, chain, &why);

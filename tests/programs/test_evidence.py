@@ -12,6 +12,7 @@ import pytest
 
 from clients import probe
 from peers import Echo, Http, Sink, start_plain_server, start_server
+from pki import KEYS, Cert, openssl
 from process import free_port
 from seam import check_opened, need, rule
 from servers import BLOCKING_ECHO, start_python
@@ -225,9 +226,13 @@ def test_from_the_clear_to_tls(seam):
 
 
 def live(seam, port, policy, *args, status=0, host="localhost"):
-    """{what: (verdict, detail)} of a handshake."""
+    """{what: (verdict, detail)} of a handshake; of certificates the details are joined."""
     done = command(seam, "doctor", "--live", "--format=json", "-p", policy, *args, f"{host}:{port}", status=status)
-    return {row["what"]: (row["verdict"], row["detail"]) for row in map(json.loads, done.stdout.splitlines())}
+    found = {}
+    for row in map(json.loads, done.stdout.splitlines()):
+        before = found[row["what"]][1] + "; " if row["what"].startswith("certificate ") and row["what"] in found else ""
+        found[row["what"]] = (row["verdict"], before + row["detail"])
+    return found
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
@@ -236,15 +241,57 @@ def test_a_handshake_step_by_step(seam, version):
     found = live(seam, server.port, seam.policy(seam.outbound(server.port, name="echo")))
     assert found["rule"][1].startswith('"echo" ') and found["handshake"][0] == "ok"
     assert found["version"][1] == f"TLSv{version}" and found["cipher suite"][1].startswith("TLS_")
-    assert found["verification"] == ("ok", "ok") and found["sha256"][1] == seam.pki.good.sha256()
-    assert "dns:localhost" in found["its names"][1]
+    assert found["verification"] == ("ok", "ok") and f"sha256 {seam.pki.good.sha256()}" in found["certificate 1"][1]
+    assert "dns:localhost" in found["certificate 1"][1] and found["certificate 1"][1].endswith("its issuer is a trusted CA")
 
 
 @pytest.mark.parametrize("cert, words", [("wrong_name", "not for 'localhost'"), ("expired", "has expired"), ("other", "trusted CAs")])
 def test_a_handshake_that_fails(seam, cert, words):
     server = start_server(seam, Echo, cert=getattr(seam.pki, cert))
     found = live(seam, server.port, seam.policy(seam.outbound(server.port)), status=1)
-    assert found["handshake"][0] == "no" and words in found["handshake"][1] and found["sha256"][1] == getattr(seam.pki, cert).sha256()
+    assert found["handshake"][0] == "no" and words in found["handshake"][1] and getattr(seam.pki, cert).sha256() in found["certificate 1"][1]
+    assert found["what to do"][1]
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """PEM of a root, an intermediate CA and a server's certificate below that, and the keys."""
+    base = tmp_path_factory.mktemp("chain")
+
+    def issue(name, issuer, extensions, *kind):
+        (base / f"{name}.ext").write_text(extensions)
+        openssl("req", "-new", *kind, "-nodes", "-keyout", base / f"{name}.key", "-out", base / f"{name}.csr", "-subj", f"/CN={name}")
+        by = ["-signkey", base / f"{name}.key"] if issuer is None else ["-CA", base / f"{issuer}.pem", "-CAkey", base / f"{issuer}.key", "-CAcreateserial"]
+        openssl("x509", "-req", "-in", base / f"{name}.csr", *by, "-days", "300", "-extfile", base / f"{name}.ext", "-out", base / f"{name}.pem")
+
+    authority = "basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n"
+    issue("root", None, authority, *KEYS["ecdsa"])
+    issue("between", "root", authority, *KEYS["rsa"])
+    issue("server", "between", "subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n", *KEYS["ecdsa"])
+    return base
+
+
+MISSING = "its issuer is neither sent nor trusted"
+# What is sent, what is trusted, whether the handshake is good, and what is said of which certificate.
+CHAINS = [
+    (["server", "between"], "root", True, {1: "key EC, P-256", 2: "its issuer is a trusted CA"}),
+    (["server", "between", "root"], "root", True, {2: "key RSA, 2048 bits", 3: "its issuer is a trusted CA"}),
+    (["server"], "root", False, {1: MISSING}),
+    (["server", "root"], "root", False, {1: "the next certificate is not its issuer's: the peer should send that one here"}),
+    (["server", "between"], "server", False, {1: "issued by CN=between", 2: MISSING}),
+    (["server", "between", "root"], "server", False, {3: "it is self-signed and not trusted"}),
+]
+
+
+@pytest.mark.parametrize("sent, trusted, good, words", CHAINS, ids=["-".join(case[0]) + "-" + case[1] for case in CHAINS])
+def test_the_whole_chain(seam, chain, sent, trusted, good, words):
+    cert = chain / "sent.pem"
+    cert.write_text("".join((chain / f"{name}.pem").read_text() for name in sent))
+    server = start_server(seam, Sink, cert=Cert(cert, chain / "server.key"))
+    found = live(seam, server.port, seam.policy(seam.outbound(server.port, ca=chain / f"{trusted}.pem")), status=0 if good else 1)
+    assert len([what for what in found if what.startswith("certificate ")]) == len(sent)
+    assert all(word in found[f"certificate {number}"][1] for number, word in words.items()), found
+    assert ("what to do" in found) != good
 
 
 def test_a_handshake_with_nobody(seam):

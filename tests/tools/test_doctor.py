@@ -65,7 +65,56 @@ def test_script(doctor, tmp_path):
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o755)
-    assert doctor(script)[1] == 0
+    assert doctor(script) == ({"coverage": doctor("sh")[0]["coverage"], "interpreter": ("note", "/bin/sh")}, 0)
+
+
+# System calls without libc, as compilers and people write them.
+RAW = """
+static long call(long number) { long r = number; %s return r; }
+int main(int argc, char **argv) { return argc > 1 ? (int)call(0) : 0; }
+"""
+
+
+def compiled(tmp_path, name, text, *flags):
+    (tmp_path / f"{name}.c").write_text(text)
+    subprocess.run(["cc", "-O1", "-o", tmp_path / name, tmp_path / f"{name}.c", *flags], check=True)
+    return tmp_path / name
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="code is looked at on x86-64 only")
+@pytest.mark.parametrize("code, what, word", [
+    ('asm volatile("mov $44, %%eax; syscall" : "=a"(r) :: "rcx", "r11", "memory");', "system calls", "sendto"),
+    ('asm volatile("mov $42, %%rax; xor %%r10d, %%r10d; syscall" : "=a"(r) :: "rcx", "r10", "r11", "memory");', "system calls", "connect"),
+    ('asm volatile("mov $425, %%eax; syscall" : "=a"(r) :: "rcx", "r11", "memory");', "io_uring", "strict"),
+    ('asm volatile("mov $39, %%eax; syscall" : "=a"(r) :: "rcx", "r11", "memory");', None, None),
+    ('asm volatile("mov $44, %%r8d; mov $39, %%eax; syscall" : "=a"(r) :: "r8", "rcx", "r11", "memory");', None, None),
+    ('asm volatile("mov $44, %%eax; mov $39, %%eax; syscall" : "=a"(r) :: "rcx", "r11", "memory");', None, None),
+])
+def test_system_calls_without_libc(doctor, tmp_path, code, what, word):
+    path = compiled(tmp_path, "raw", RAW % code)
+    found, status = doctor(path)
+    assert status == 0 and set(found) == {"coverage", *([what] if what else [])}
+    assert not what or (found[what][0] == "warning" and word in found[what][1] and "raw" in found[what][1])
+
+
+def test_what_is_loaded_while_it_runs(doctor, tmp_path):
+    """TLS by dlopen(), TLS that is linked in, and a namespace of its own."""
+    text = '#define _GNU_SOURCE\n#include <dlfcn.h>\nint main(void) { return dlopen("%s", 2) == 0; }'
+    found, _ = doctor(compiled(tmp_path, "opens", text % "libssl.so.3"))
+    assert "libssl.so, which opens may load" in found["own TLS"][1]
+    found, _ = doctor(compiled(tmp_path, "spaces", text.replace("dlopen(", "dlmopen(LM_ID_NEWLM, ") % "libm.so.6"))
+    assert "refused" in found["namespaces"][1]
+    found, _ = doctor(compiled(tmp_path, "inside", '#include <stdio.h>\nint main(void) { puts("TLS_AES_128_GCM_SHA256"); }'))
+    assert "linked into it" in found["own TLS"][1]
+
+
+def test_the_interpreter_of_a_script_is_looked_at(doctor, tmp_path):
+    path = compiled(tmp_path, "raw", RAW % 'asm volatile("mov $44, %%eax; syscall" : "=a"(r) :: "rcx", "r11", "memory");')
+    script = tmp_path / "script"
+    script.write_text(f"#!{path}\n")
+    script.chmod(0o755)
+    found, _ = doctor(script)
+    assert found["interpreter"] == ("note", str(path)) and (os.uname().machine != "x86_64" or "system calls" in found)
 
 
 def library(build):
@@ -81,6 +130,17 @@ def test_covered_process(build, doctor):
         found, status = doctor(child.pid)
     assert status == 0 and found["coverage"] == ("ok", path)
     assert found["SEAMTLS_POLICY"] == ("note", "/some/policy.conf") and found["SEAMTLS_DISABLE"] == ("warning", "1")
+
+
+def test_the_policy_that_a_process_has_loaded(build, doctor, tmp_path):
+    """What it says itself, in the audit that it writes."""
+    (tmp_path / "p.conf").write_text(f"[global]\ndefault = observe\naudit_dir = {tmp_path}/audit\n")
+    code = "import socket, sys; s = socket.create_server(('127.0.0.1', 0)); c = socket.create_connection(s.getsockname()); print(flush=True); sys.stdin.read()"
+    with process(sys.executable, "-c", code, LD_PRELOAD=library(build), SEAMTLS_POLICY=str(tmp_path / "p.conf")) as child:
+        child.stdout.readline()
+        found, status = doctor(child.pid)
+    assert status == 0 and found["policy"] == ("note", f"loaded {tmp_path}/p.conf, 0 rules")
+    assert found["audit"][1].startswith(f"{tmp_path}/audit/")
 
 
 def test_replaced_library(build, doctor, tmp_path):
