@@ -6,22 +6,26 @@
  */
 #include "log_verify.h"
 #include "audit/chain.h"
+#include "audit/file.h"
+#include "audit/order.h"
 #include "audit/reader.h"
 #include "command.h"
 #include "log_merge.h"
+#include "proc.h"
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum state { WHOLE, UNSEALED, UNCHAINED, KEYED, CUT, CHANGED, UNREADABLE };
+enum state { WHOLE, UNSEALED, UNCHAINED, KEYED, CUT, CHANGED, UNREADABLE, MISSING };
 
 static const char *const state_names[] = { "whole", "unsealed", "unchained", "key needed", "cut",
-	"changed", "unreadable" };
+	"changed", "unreadable", "missing" };
 
 #define DETAIL_LEN 256
 
@@ -31,7 +35,9 @@ struct file {
 	bool follows;
 	char previous_name[AUDIT_NAME_MAX];
 	struct audit_link previous;
-	bool previous_seen; /* that link is in the file of that name */
+	bool previous_seen;               /* that link is in the file of that name */
+	char before_name[AUDIT_NAME_MAX]; /* the file that was made before it; "": not known */
+	uint64_t last_us;                 /* its last record's time */
 	/* what was found */
 	enum state state;
 	uint64_t records;
@@ -282,20 +288,14 @@ static int read_records(struct walk *walk, struct audit_reader *reader)
 		if (chained && first)
 			walk->number = mark.number + 1;
 		first = false;
+		if (mark.before_name[0] != '\0')
+			strcpy(walk->file->before_name, mark.before_name);
+		walk->file->last_us = record.frame.time_us;
 		walk->sealed = record.frame.type == AUDIT_SEAL;
 		walk->pid = event.pid;
 		walk->file->records += record.frame.type != AUDIT_FILE && !walk->sealed;
 	}
 	return r;
-}
-
-static bool is_running(pid_t pid)
-{
-	char path[32];
-	struct stat st;
-
-	snprintf(path, sizeof path, "/proc/%d", (int)pid);
-	return stat(path, &st) == 0;
 }
 
 /* What the end of the file tells. */
@@ -319,8 +319,11 @@ static void check_end(const struct walk *walk, const struct audit_reader *reader
 	}
 	if (file->state == WHOLE && !walk->sealed)
 		find(file, UNSEALED,
-			is_running(walk->pid) ? "process %d writes to it"
-					      : "process %d ended without sealing it",
+			proc_runs_since(walk->pid, file->last_us)
+				? "process %d still writes to it: its end is not proven yet"
+				: "process %d ended without sealing it: it was killed, or the end "
+				  "is "
+				  "cut off",
 			(int)walk->pid);
 }
 
@@ -332,6 +335,96 @@ static void check_previous(const struct verify *verify, struct file *file)
 			return;
 	find(file, file->state, "it goes on from %s, which is not here", file->previous_name);
 }
+
+/* --- files that are not there --- */
+
+static bool is_there(const struct verify *verify, const char *name)
+{
+	for (size_t i = 0; i < verify->count; i++)
+		if (strcmp(verify->files[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* audit_keep deletes by age. What it has left was written to later than a file that it has deleted
+ * was made: if something is there that ended before that, somebody else has deleted it. */
+static bool is_missed(const struct verify *verify, const char *name)
+{
+	int64_t made_s;
+
+	if (!audit_file_name_time(name, &made_s) || is_there(verify, name))
+		return false;
+	for (size_t i = 0; i < verify->count; i++) {
+		const struct file *file = &verify->files[i];
+
+		if (file->last_us > 0 && file->state < UNREADABLE &&
+			file->last_us / 1000000 < (uint64_t)made_s)
+			return true;
+	}
+	return false;
+}
+
+/* 1: a row was added; 0; -ENOMEM. */
+static int add_missing(const struct verify *verify, struct rows *rows, const char *name,
+	const char *witness, const char *what)
+{
+	char detail[2 * DETAIL_LEN];
+	int r;
+
+	if (!is_missed(verify, name))
+		return 0;
+	snprintf(detail, sizeof detail, "%s %s, and older ones are still here", witness, what);
+	r = rows_add(rows, (const char *const[]){ name, state_names[MISSING], "", detail });
+	return r < 0 ? r : 1;
+}
+
+/* What the library has noted as the last one in a directory, for each user. As add_missing(). */
+static int add_missing_last(const struct verify *verify, struct rows *rows, const char *dir)
+{
+	DIR *open_dir = opendir(dir);
+	struct dirent *entry;
+	int r = 0, found = 0;
+
+	while (r >= 0 && open_dir != NULL && (entry = readdir(open_dir)) != NULL) {
+		char path[PATH_MAX], name[AUDIT_NAME_MAX] = "";
+		FILE *file;
+
+		if (strncmp(entry->d_name, AUDIT_ORDER_BEGIN, strlen(AUDIT_ORDER_BEGIN)) != 0)
+			continue;
+		snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+		file = fopen(path, "re");
+		if (file == NULL)
+			continue;
+		name[fread(name, 1, sizeof name - 1, file)] = '\0';
+		fclose(file);
+		r = add_missing(verify, rows, name, entry->d_name, "has it as the last one");
+		found |= r > 0;
+	}
+	if (open_dir != NULL)
+		closedir(open_dir);
+	return r < 0 ? r : found;
+}
+
+static int add_all_missing(const struct verify *verify, struct rows *rows, char **places)
+{
+	struct stat st;
+	int r = 0, found = 0;
+
+	for (size_t i = 0; r >= 0 && i < verify->count; i++) {
+		const struct file *file = &verify->files[i];
+
+		r = add_missing(verify, rows, file->before_name, file->name, "was made after it");
+		found |= r > 0;
+	}
+	for (; r >= 0 && *places != NULL; places++) {
+		if (stat(*places, &st) == 0 && S_ISDIR(st.st_mode))
+			r = add_missing_last(verify, rows, *places);
+		found |= r > 0;
+	}
+	return r < 0 ? r : found;
+}
+
+/* --- files that are --- */
 
 static void check_file(const struct verify *verify, struct file *file)
 {
@@ -355,7 +448,7 @@ static void check_file(const struct verify *verify, struct file *file)
 
 /* --- all of them --- */
 
-static int print(struct verify *verify, enum rows_format format)
+static int print(struct verify *verify, char **places, enum rows_format format)
 {
 	static const char *const names[] = { "file", "state", "#records", "detail", NULL };
 	struct rows rows;
@@ -373,9 +466,12 @@ static int print(struct verify *verify, enum rows_format format)
 		r = rows_add(&rows, (const char *const[]){ file->path, state_names[file->state],
 					    records, file->detail });
 	}
+	if (r == 0)
+		r = add_all_missing(verify, &rows, places);
 	rows_finish(&rows);
 	if (r < 0)
 		return fail(r, "cannot go on");
+	good = good && r == 0;
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -392,7 +488,7 @@ int log_verify(char **places, const char *key_file, enum rows_format format)
 		return fail(r, "cannot read the key '%s'", key_file);
 	good = add_places(&verify, places);
 	r = order(&verify);
-	status = r < 0 ? fail(r, "cannot start") : print(&verify, format);
+	status = r < 0 ? fail(r, "cannot start") : print(&verify, places, format);
 	for (size_t i = 0; i < verify.count; i++)
 		free(verify.files[i].path);
 	free(verify.files);

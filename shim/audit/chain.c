@@ -13,6 +13,7 @@
 #define TAG_PREVIOUS 72
 #define TAG_KIND 73
 #define TAG_NAME 74
+#define TAG_BEFORE 75
 
 #define COVERED_FROM 12 /* behind sync, length and CRC; the type is covered apart */
 #define TYPE_AT 6
@@ -129,6 +130,12 @@ size_t audit_chain_add(uint8_t record[AUDIT_RECORD_MAX], size_t len, const struc
 	return len;
 }
 
+size_t audit_chain_add_before(uint8_t record[AUDIT_RECORD_MAX], size_t len, const char *name)
+{
+	return audit_add_bytes(
+		record, len, TAG_BEFORE, (const uint8_t *)name, strnlen(name, AUDIT_NAME_MAX - 1));
+}
+
 static int read_link(const struct audit_field *field, struct audit_link *out)
 {
 	size_t len = audit_field_bytes(field, out->bytes, AUDIT_LINK_LEN);
@@ -136,11 +143,18 @@ static int read_link(const struct audit_field *field, struct audit_link *out)
 	return len == AUDIT_LINK_LEN ? 0 : -EBADMSG;
 }
 
+static int read_name(const struct audit_field *field, char out[AUDIT_NAME_MAX])
+{
+	size_t len = audit_field_bytes(field, (uint8_t *)out, AUDIT_NAME_MAX - 1);
+
+	out[len < AUDIT_NAME_MAX ? len : 0] = '\0';
+	return len < AUDIT_NAME_MAX ? 0 : -EBADMSG;
+}
+
 static int read_field(
 	const uint8_t *record, const struct audit_field *field, struct audit_mark *out)
 {
 	uint64_t number;
-	size_t len;
 
 	switch (field->tag) {
 	case TAG_NUMBER:
@@ -158,10 +172,9 @@ static int read_field(
 		out->kind = (enum audit_chain_kind)number;
 		return 0;
 	case TAG_NAME:
-		len = audit_field_bytes(
-			field, (uint8_t *)out->previous_name, sizeof out->previous_name - 1);
-		out->previous_name[len < AUDIT_NAME_MAX ? len : 0] = '\0';
-		return len < AUDIT_NAME_MAX ? 0 : -EBADMSG;
+		return read_name(field, out->previous_name);
+	case TAG_BEFORE:
+		return read_name(field, out->before_name);
 	default:
 		return 0;
 	}

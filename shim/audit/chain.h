@@ -7,8 +7,9 @@
  *
  * Fields of a record (event.h): 70, the number, from 0 with the AUDIT_FILE of the file; of an
  * AUDIT_FILE 73, 1 for SHA-256 or 2 for HMAC, and if the file goes on from another one 72, the
- * last link of that, and 74, its name; last 71, the link. The link covers the record without
- * its sync, length, CRC, and field 71.
+ * last link of that, and 74, its name; in a second AUDIT_FILE of the file 75, the name of the one
+ * that was made before it in the directory (order.h); last 71, the link. The link covers the record
+ * without its sync, length, CRC, and field 71.
  */
 #ifndef SEAMTLS_AUDIT_CHAIN_H
 #define SEAMTLS_AUDIT_CHAIN_H
@@ -49,6 +50,7 @@ struct audit_mark {
 	bool follows; /* `previous` is there */
 	struct audit_link previous;
 	char previous_name[AUDIT_NAME_MAX];
+	char before_name[AUDIT_NAME_MAX]; /* "": the record does not say */
 };
 
 void audit_key_set(struct audit_key *out, const uint8_t *bytes, size_t len);
@@ -64,6 +66,9 @@ int audit_key_read(const char *path, struct audit_key *out);
  */
 size_t audit_chain_add(uint8_t record[AUDIT_RECORD_MAX], size_t len, const struct audit_key *key,
 	const struct audit_chain_head *head, uint64_t number, struct audit_link *link);
+
+/* Adds to a record of audit_encode() which file was made before this one. The new length. */
+size_t audit_chain_add_before(uint8_t record[AUDIT_RECORD_MAX], size_t len, const char *name);
 
 /* Of a record that audit_frame_check() has passed. 0; -EBADMSG: the fields are malformed. */
 int audit_chain_read(const uint8_t *record, size_t len, struct audit_mark *out);

@@ -10,6 +10,7 @@
 #include "audit/file.h"
 #include "audit/keep.h"
 #include "audit/ledger.h"
+#include "audit/order.h"
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
@@ -102,13 +103,35 @@ static void begin_file(struct audit_file *file, const struct audit_file *before)
 		(void)write_head(file, before);
 }
 
+/* Takes the new file's place in the order of the directory's files, and notes it there. */
+static void take_order(struct audit_file *file)
+{
+	uint8_t record[AUDIT_RECORD_MAX];
+	char before[AUDIT_NAME_MAX];
+	struct audit_event event;
+	size_t len;
+
+	if (file->ledger == NULL || !audit_order_take(file->dir, base_name(file->path), before) ||
+		before[0] == '\0')
+		return;
+	audit_event_init(&event, AUDIT_FILE);
+	event.time_us = (uint64_t)now_s() * 1000000;
+	event.pid = getpid();
+	event.uid = getuid();
+	len = audit_chain_add_before(record, audit_encode(&event, record), before);
+	(void)ledger_append(file->ledger, file, &key, record, len, 0);
+}
+
 /* Puts `content` in the place of `old`. Whoever was faster wins: then ours is thrown away. */
 static bool publish(struct audit_file *old, struct audit_file *content)
 {
 	struct audit_file *place = file_place(content);
 
-	if (atomic_compare_exchange_strong(&current, &old, place))
+	if (atomic_compare_exchange_strong(&current, &old, place)) {
+		if (place->created)
+			take_order(place);
 		return true;
+	}
 	audit_file_discard(content);
 	return false;
 }

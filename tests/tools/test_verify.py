@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`seamtls log --verify`: files that are as the library's writer wrote them, and files that are not."""
 
+import fcntl
 import os
+import re
+import shutil
 import struct
 import subprocess
 import zlib
@@ -11,14 +14,16 @@ import pytest
 from audit_files import at, rows
 
 MAGIC_LEN = 8
+F_OFD_SETLK = 37
 
 
 @pytest.fixture
 def write(build, audit_dir):
     """Has the library's writer write to the directory; its files, in the order of their names."""
 
-    def run(*args, directory=audit_dir):
-        subprocess.run([f"{build}/tests/tools/write_audit", directory, *args], check=True, timeout=60)
+    def run(*args, directory=audit_dir, when=None):
+        fake = ["faketime", "-f", when] if when else []
+        subprocess.run([*fake, f"{build}/tests/tools/write_audit", directory, *args], check=True, timeout=60)
         return sorted(directory.glob("*.audit"))
 
     return run
@@ -202,6 +207,73 @@ def test_a_file_in_between_is_missed(write, verify):
     assert good and state == "whole" and "which is not here" in detail
 
 
+@pytest.fixture
+def days(write):
+    """Files of three days, of a process each."""
+    if not shutil.which("faketime"):
+        pytest.skip("faketime is not installed")
+
+    def run(*args):
+        for day in (1, 2, 3):
+            files = write(*args, when=f"2026-01-0{day} 12:00:00")
+        return files
+
+    return run
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_file_that_was_taken_away(days, verify, key, audit_dir, keyed):
+    """What retention cannot have deleted is missed, and named: by the file that was made after it, or by the note of the last."""
+    args = [f"key={key}"] if keyed else []
+    options = [f"--key={key}"] if keyed else []
+    files = days(*args)
+    found, good = verify(*options)
+    assert good and states(found) == {"whole"} and len(files) == 3
+    for taken, witness in [(1, files[2].name), (2, ".seamtls-")]:
+        data = files[taken].read_bytes()
+        files[taken].unlink()
+        found, good = verify(*options)
+        state, detail = found[files[taken].name]
+        assert not good and state == "missing" and witness in detail
+        files[taken].write_bytes(data)
+    # The oldest may have been too old.
+    files[0].unlink()
+    assert verify(*options)[1]
+    files[1].unlink()
+    assert verify(*options)[1]
+
+
+def test_a_note_of_the_last_file_that_is_none(days, verify, audit_dir):
+    days()
+    note, = audit_dir.glob(".seamtls-*.last")
+    for text in (b"", b"x" * 1000, b"../../etc/passwd", b"seamtls-20260109T000000Z-1-0000.audit/../x", b"\n\x1b"):
+        note.write_bytes(text)
+        assert verify()[1], text
+    note.write_bytes(b"seamtls-20260109T000000Z-1-0000.audit\0\0")
+    assert verify()[0]["seamtls-20260109T000000Z-1-0000.audit"][0] == "missing"
+
+
+def test_processes_that_begin_together(build, verify, audit_dir):
+    """Each has another before it."""
+    running = [subprocess.Popen([f"{build}/tests/tools/write_audit", audit_dir]) for _ in range(12)]
+    assert [process.wait() for process in running] == [0] * 12
+    before = [re.findall(rb"\x4b.(seamtls-[0-9TZ]+-[0-9]+-[0-9a-f]+\.audit)", path.read_bytes()) for path in audit_dir.glob("*.audit")]
+    assert len(before) == 12 and sum(map(len, before)) >= 11 and len({name for names in before for name in names}) == sum(map(len, before))
+    assert verify()[1]
+
+
+def test_nobody_waits_for_the_order(write, audit_dir, verify):
+    """A process that was stopped with the lock, or a directory of another kind in its place, costs the order and nothing else."""
+    write()
+    note, = audit_dir.glob(".seamtls-*.last")
+    with open(note, "r+b") as file:
+        fcntl.fcntl(file, F_OFD_SETLK, struct.pack("hhqqixxxx", fcntl.F_WRLCK, 0, 0, 0, 0))
+        assert len(write()) == 2
+    note.unlink()
+    note.mkdir()
+    assert len(write()) == 3 and verify()[1]
+
+
 def test_retention(write, audit_dir):
     old = audit_dir / "seamtls-20200101T000000Z-1-abcd.audit"
     fresh = audit_dir / "seamtls-20200101T000000Z-2-abcd.audit"
@@ -215,7 +287,7 @@ def test_retention(write, audit_dir):
     assert not old.exists(), "it is old"
     assert fresh.exists(), "it was written to a moment ago"
     assert other.exists(), "it is not ours"
-    assert len(list(audit_dir.iterdir())) == 4
+    assert len([path for path in audit_dir.iterdir() if path.suffix == ".audit"]) == 4
 
 
 def test_wrong_keys(seamtls, audit_dir, tmp_path):
