@@ -26,6 +26,8 @@
 /* How long a close of a blocking descriptor may wait for room for what was promised to be sent. */
 #define CLOSE_WAIT_MS 1000
 #define LAST_BUFFER_LEN (4 << 20)
+/* What they have is lost when the stream has ended. */
+#define RELAYS_MOST_US 1000000
 #define LINGER_FD_LEAST 512
 #define LINGERING_MOST 64
 
@@ -388,6 +390,7 @@ int conn_shutdown(struct conn *conn, int fd, int how)
 	bool was_over = conn_tcp_is_over(fd);
 
 	if (conn_state(conn) == CONN_OPEN && (how == SHUT_WR || how == SHUT_RDWR)) {
+		conn_let_relays_go_first(conn, RELAYS_MOST_US);
 		if (!send_last(conn, fd)) {
 			/* FIN follows when what is parked has gone. */
 			conn->share->fin_due = true;

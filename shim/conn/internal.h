@@ -317,6 +317,9 @@ bool interest_waits_for_peer(struct conn *conn, int epfd);
 void interest_lock_for_fork(bool on);
 
 /* --- send.c */
+/* What a program that was handed the connection has written before it ended may still be with its
+ * relay, and was written before what this process says after having waited for it. */
+void conn_let_relays_go_first(struct conn *conn, uint64_t most_us);
 /* What is parked goes out as far as it goes. 0: nothing is left; -EAGAIN; or -errno. */
 int conn_flush(struct conn *conn, int fd);
 /* What was kept until the handshake was done: all of it, before anybody else may send. */

@@ -191,14 +191,10 @@ static int send_open(struct conn **held, int fd, struct outgoing *out, int flags
 	}
 }
 
-/*
- * What a program that was handed the connection has written before it ended may still be with its
- * relay, and was written before what this process writes after having waited for it.
- */
-static void let_relays_go_first(struct conn *conn)
+void conn_let_relays_go_first(struct conn *conn, uint64_t most_us)
 {
 	struct share *share = conn->share;
-	uint64_t until_us = sys_monotonic_us() + RELAYS_MOST_US;
+	uint64_t until_us = sys_monotonic_us() + most_us;
 	uint32_t begun = atomic_load(&share->relays_begun);
 
 	while (!conn->relayed && atomic_load(&share->relays_done) < begun &&
@@ -273,7 +269,7 @@ static ssize_t transmit(
 	}
 	if (atomic_load_explicit(&share->relays_begun, memory_order_relaxed) !=
 		atomic_load_explicit(&(*held)->relays_seen, memory_order_relaxed))
-		let_relays_go_first(*held);
+		conn_let_relays_go_first(*held, RELAYS_MOST_US);
 	r = send_open(held, fd, &out, flags);
 	if (*held == NULL || r == -ESTALE)
 		return out.done > 0 ? (ssize_t)out.done : r;

@@ -156,6 +156,25 @@ def test_relay_is_told_of_in_the_audit(seam):
     assert server.audit.wait("close")[0]["plane"] == "relay"
 
 
+# What the child has written is with its relay when the parent ends the stream.
+CHILD_AND_END = """
+import socket, subprocess, sys
+with socket.create_connection(("localhost", int(sys.argv[1]))) as sock:
+    subprocess.run(["cat"], stdout=sock, input=b"from the child", check=True)
+    sock.shutdown(socket.SHUT_WR)
+    assert sock.recv(1) == b""
+"""
+
+
+def test_the_end_comes_after_what_a_child_has_written(seam):
+    server = start_server(seam, Sink)
+    policy = seam.policy(seam.outbound(server.port))
+    for _ in range(10):
+        seam.run([PYTHON, "-c", CHILD_AND_END, server.port], policy)
+    server.wait_ended(10)
+    assert [seen.data for seen in server.seen] == [b"from the child"] * 10
+
+
 def test_bash_redirections(seam):
     """Builtins write by libc's streams, other commands by themselves; what each writes keeps its order."""
     need("bash")
