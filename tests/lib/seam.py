@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+import observe
 from audit import Audit
+from built import built
 from process import Program, free_port
 
 NATIVE = os.environ.get("SEAMTLS_TEST_MODE") == "native"
@@ -21,15 +23,6 @@ PLANE = os.environ.get("SEAMTLS_TEST_PLANE")
 RUN_TIMEOUT_S = 60
 PORT_ATTEMPTS = 5
 IN_USE = ("address already in use", "eaddrinuse", "could not bind")
-
-
-def built(*parts):
-    """The path of something that the build made."""
-    root = os.environ.get("SEAMTLS_BUILD")
-    assert root, "set SEAMTLS_BUILD to the build folder (`meson setup build && ninja -C build`), or use tests/run"
-    path = Path(root).resolve().joinpath(*parts)
-    assert path.exists(), f"{path} is not built"
-    return path
 
 
 def need(*programs):
@@ -67,6 +60,7 @@ class Seam:
         self.covering = not NATIVE
         self.programs = []
         self.cleanups = []
+        self.observed = []
         self.dir = Path(tempfile.mkdtemp(prefix="seamtls-test-"))
         self.dir.chmod(0o755)
 
@@ -86,6 +80,9 @@ class Seam:
             except AssertionError as problem:
                 problems.append(str(problem))
         problems += self.sanitizer_reports()
+        problems += [leak for report in self.observed for leak in observe.leaks(report)]
+        for report in self.observed:
+            observe.reap(report)
         shutil.rmtree(self.dir)
         assert not problems, "\n\n".join(problems)
 
@@ -130,6 +127,15 @@ class Seam:
                 env["UBSAN_OPTIONS"] = f"print_stacktrace=1:{log}"
         return env
 
+    def observe(self, argv, policy):
+        """The command, with an observer around it where there is to be one."""
+        argv, report = observe.wrap(argv, policy if self.covering else None)
+        for earlier in self.observed[-4:]:
+            observe.reap(earlier)
+        if report:
+            self.observed.append(report)
+        return argv
+
     def start(self, argv, policy=None, env=None, user=None, **options):
         """Starts a program, under seamtls if a policy is given; fails if the library is not in the process."""
         directory = self.make_dir("program", user)
@@ -137,6 +143,7 @@ class Seam:
         audit_dir.mkdir()
         if user:
             shutil.chown(audit_dir, user, user)
+        argv = self.observe(argv, policy)
         program = Program(argv, directory, env=self.environment(policy, audit_dir, env), user=user, **options)
         self.programs.append(program)
         program.covered = policy is not None and self.covering

@@ -19,6 +19,8 @@ COUNT = int(os.environ.get("COUNT", "300"))
 JOBS = 8
 TIMEOUT_S = 120 + COUNT // 5
 LINES_SHOWN = 60
+# For a capture in which nothing but TLS may be (tests/faults/observe): the plain runs, and so the comparison, are left out.
+COVERED_ONLY = bool(os.environ.get("SEAMTLS_TEST_COVERED_ONLY"))
 OTHER = {"client": "server", "server": "client"}
 
 
@@ -62,6 +64,8 @@ def plain(shared):
     known = {}
 
     def digests(*args):
+        if COVERED_ONLY:
+            return None
         if args not in known:
             known[args], _ = run_seeds(lambda seeds: start_both(shared, None, seeds, *args))
         return known[args]
@@ -76,7 +80,7 @@ def lines_of(start, seed):
 
 def compare(start_plain, want, start):
     got, running = run_seeds(start)
-    different = [seed for seed in got if got[seed] != want[seed]]
+    different = [seed for seed in got if want and got[seed] != want[seed]]
     if different:
         lines = difflib.unified_diff(lines_of(start_plain, different[0]), lines_of(start, different[0]),
                                      "plain", "covered", lineterm="", n=6)
