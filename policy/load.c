@@ -471,6 +471,11 @@ void load_file(struct loader *loader, const char *path, const struct place *from
 		load_error(loader, from, "include", "found '%.200s', which %s", path, why);
 	else if (r < 0)
 		load_error(loader, &at, NULL, "%s", why);
+	else if (source.len == 0 && from == NULL)
+		/* What a full disk, or an editor half way through, makes of a policy. */
+		load_error(loader, &at, NULL,
+			"is empty; a policy that protects nothing says so: 'default = pass' in "
+			"[global]");
 	else if (file_admit(loader, name, &source, from))
 		load_text(loader, name, dir, source.text, source.len, depth);
 	source_clear(&source);

@@ -214,6 +214,7 @@ static const struct {
 	{ "[profile \"a\"]\nmin_version = 1.3\n[profile \"b\"]\ninherit = a\nmax_version = 1.2\n",
 		2, "min_version", "above max_version" },
 	/* includes */
+	{ "", 0, NULL, "is empty" },
 	{ "[global]\ninclude = missing.conf\n", 2, "include", "cannot be opened: No such file" },
 	{ "[global]\ninclude = p.conf\n", 2, "include", "the policy itself" },
 	{ "[global]\ninclude = link.conf\n", 2, "include", "the policy itself" },

@@ -125,12 +125,11 @@ START_TEST(index_agrees)
 {
 	static const unsigned counts[] = { 0, 1, 2, 63, 64, 65, 130, 300 };
 	unsigned count = counts[_i % 8], rarity = 1 + (unsigned)_i % 5;
-	char *text = malloc(count * 1024 + 1);
+	char *text = malloc((count + 1) * 1024);
 	struct policy *policy;
-	size_t len = 0;
+	size_t len = (size_t)sprintf(text, "[global]\n");
 
 	seed = (uint32_t)_i * 7919 + 1;
-	text[0] = '\0';
 	for (unsigned i = 0; i < count; i++)
 		len += add_rule(text + len, i, rarity);
 	put_bytes("p.conf", text, len);
