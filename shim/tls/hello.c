@@ -8,12 +8,14 @@
 
 #define CLIENT_HELLO 1
 #define MESSAGE_HEADER_LEN 4
-#define VERSION_AND_RANDOM_LEN 34
+#define VERSION_LEN 2
+#define RANDOM_LEN 32
 
 enum {
 	EXTENSION_SERVER_NAME = 0,
 	EXTENSION_GROUPS = 10,
 	EXTENSION_SIGNATURES = 13,
+	EXTENSION_PROTOCOLS = 16,
 	EXTENSION_EARLY_DATA = 42,
 	EXTENSION_VERSIONS = 43
 };
@@ -38,45 +40,53 @@ static bool read_name(struct x509_bytes body, struct hello *out)
 
 static bool read_extension(size_t type, struct x509_bytes body, struct hello *out)
 {
-	struct x509_bytes versions;
-
 	switch (type) {
 	case EXTENSION_SERVER_NAME:
+		out->asks_for_name = true;
 		return read_name(body, out);
 	case EXTENSION_GROUPS:
 		return vector_take_vector(&body, 2, &out->groups);
 	case EXTENSION_SIGNATURES:
 		return vector_take_vector(&body, 2, &out->signatures);
+	case EXTENSION_PROTOCOLS:
+		return vector_take_vector(&body, 2, &out->protocols);
 	case EXTENSION_EARLY_DATA:
 		out->early_data = true;
 		return true;
 	case EXTENSION_VERSIONS:
-		if (!vector_take_vector(&body, 1, &versions))
+		if (!vector_take_vector(&body, 1, &out->versions))
 			return false;
-		out->tls13 = hello_lists(versions, RECORD_TLS13);
+		out->tls13 = hello_lists(out->versions, RECORD_TLS13);
 		return true;
 	default:
 		return true;
 	}
 }
 
+bool hello_next_extension(struct x509_bytes *extensions, size_t *type, struct x509_bytes *body)
+{
+	return vector_take_number(extensions, 2, type) && vector_take_vector(extensions, 2, body);
+}
+
 static bool read_body(struct x509_bytes in, struct hello *out)
 {
 	struct x509_bytes skipped, extensions, body;
-	size_t type;
+	size_t type, version;
 
-	if (!vector_take(&in, VERSION_AND_RANDOM_LEN, &skipped) ||
-		!vector_take_vector(&in, 1, &skipped) /* session id */ ||
+	if (!vector_take_number(&in, VERSION_LEN, &version) ||
+		!vector_take(&in, RANDOM_LEN, &skipped) ||
+		!vector_take_vector(&in, 1, &out->session_id) ||
 		!vector_take_vector(&in, 2, &out->suites) ||
 		!vector_take_vector(&in, 1, &skipped) /* compression */)
 		return false;
+	out->legacy_version = (unsigned)version;
 	if (in.len == 0)
 		return true;
 	if (!vector_take_vector(&in, 2, &extensions))
 		return false;
+	out->extensions = extensions;
 	while (extensions.len > 0)
-		if (!vector_take_number(&extensions, 2, &type) ||
-			!vector_take_vector(&extensions, 2, &body) ||
+		if (!hello_next_extension(&extensions, &type, &body) ||
 			!read_extension(type, body, out))
 			return false;
 	return true;

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What is told of connections that are left alone. Frames: a byte of which the highest bit is the
+ * direction and the rest the upper part of a length, the lower part of it, and as many bytes, which
+ * one call moves. The corpus begins with what programs have really said to each other; a test looks
+ * at what is told of it (tests/unit/test_recognise.c).
+ */
+#include "fuzz.h"
+#include "tls/recognise.h"
+#include "tls/registry.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void check_text(const char *text, size_t room)
+{
+	if (memchr(text, '\0', room) == NULL)
+		abort();
+}
+
+static void check(const struct recognition *result)
+{
+	char number[REGISTRY_NUMBER_LEN];
+
+	if (recognised_name(result->protocol) == NULL || result->resumed < -1 ||
+		result->resumed > 1)
+		abort();
+	check_text(result->server_name, sizeof result->server_name);
+	check_text(result->alpn, sizeof result->alpn);
+	check_text(result->ja4, sizeof result->ja4);
+	for (int way = 0; way < RECOGNISE_WAYS; way++) {
+		check_text(result->banner[way], sizeof result->banner[way]);
+		if (result->alert[way] < -1 || result->alert[way] > 255)
+			abort();
+	}
+	check_text(registry_suite(result->suite, number), 64);
+	check_text(registry_group(result->group, number), 64);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct recogniser *recogniser = recogniser_new();
+	bool over = false;
+
+	while (len >= 2) {
+		enum recognise_way way = data[0] >> 7;
+		size_t count = (size_t)(data[0] & 127) << 8 | data[1];
+		uint8_t *copy;
+
+		data += 2;
+		len -= 2;
+		count = count < len ? count : len;
+		copy = malloc(count + 1);
+		memcpy(copy, data, count);
+		if (over != recogniser_take(recogniser, way, copy, count) && over)
+			abort(); /* decided is decided */
+		over = recogniser_take(recogniser, way, copy, 0);
+		free(copy);
+		check(recogniser_result(recogniser));
+		data += count;
+		len -= count;
+	}
+	if (len > 0)
+		recogniser_blind(recogniser);
+	else
+		recogniser_end(recogniser);
+	check(recogniser_result(recogniser));
+	recogniser_free(recogniser);
+	return 0;
+}
