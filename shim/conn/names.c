@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*
- * A ring of (address, name), searched from the newest: programs look up, then connect, so the
- * answer is near the front. Look-ups are far slower than a walk over the ring.
- */
+/* What is worth remembering, and how the table of names is asked. */
 #include "conn/names.h"
 
 #include "conn/internal.h"
+#include "conn/names_table.h"
 
 #include "guard.h"
 
@@ -14,16 +12,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define NAMES_MOST 512
-
-struct known {
-	struct policy_address address; /* port 0; family 0: empty */
-	char name[CONN_NAME_LEN];
-};
-
-static struct known ring[NAMES_MOST];
-static unsigned newest;
-static pthread_mutex_t ring_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void from_v6(const struct in6_addr *in, struct policy_address *out)
 {
@@ -66,25 +55,6 @@ static bool is_address(const char *name)
 	return inet_pton(AF_INET, name, bytes) == 1 || strchr(name, ':') != NULL;
 }
 
-static bool same_host(const struct policy_address *a, const struct policy_address *b)
-{
-	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
-}
-
-static void learn(const char *name, const struct policy_address *address)
-{
-	struct known *place = &ring[newest];
-
-	/* Asked again and again for the same: one place is enough. */
-	if (same_host(&place->address, address) && strcmp(place->name, name) == 0)
-		return;
-	newest = (newest + 1) % NAMES_MOST;
-	place = &ring[newest];
-	place->address = *address;
-	place->address.port = 0;
-	strcpy(place->name, name); /* the length was checked by worth_learning() */
-}
-
 static bool worth_learning(const char *name)
 {
 	return name != NULL && name[0] != '\0' && strlen(name) < CONN_NAME_LEN && !is_address(name);
@@ -96,21 +66,20 @@ void names_learn(const char *name, const struct addrinfo *list)
 
 	if (!worth_learning(name))
 		return;
-	guard_lock(&ring_lock);
+	guard_lock(&table_lock);
 	for (; list != NULL; list = list->ai_next)
 		if (list->ai_addr != NULL &&
 			address_from_sockaddr(list->ai_addr, list->ai_addrlen, &address) == 0) {
-			address.port = 0;
-			learn(name, &address);
+			names_table_put(&address, name);
 		}
-	guard_unlock(&ring_lock);
+	guard_unlock(&table_lock);
 }
 
 void names_learn_host(const char *name, const struct hostent *host)
 {
 	if (!worth_learning(name) || host == NULL)
 		return;
-	guard_lock(&ring_lock);
+	guard_lock(&table_lock);
 	for (char **at = host->h_addr_list; *at != NULL; at++) {
 		struct policy_address address = { 0 };
 
@@ -123,9 +92,9 @@ void names_learn_host(const char *name, const struct hostent *host)
 			address.family = AF_INET;
 			memcpy(address.bytes, *at, 4);
 		}
-		learn(name, &address);
+		names_table_put(&address, name);
 	}
-	guard_unlock(&ring_lock);
+	guard_unlock(&table_lock);
 }
 
 static bool is_listed(const char **names, size_t count, const char *name)
@@ -139,30 +108,30 @@ static bool is_listed(const char **names, size_t count, const char *name)
 size_t names_find(const struct policy_address *address, const char **out, size_t most, char *memory,
 	size_t memory_len)
 {
+	const struct named *known = NULL;
 	size_t count = 0, used = 0;
 
-	guard_lock(&ring_lock);
-	for (unsigned i = 0; i < NAMES_MOST && count < most; i++) {
-		const struct known *known = &ring[(newest + NAMES_MOST - i) % NAMES_MOST];
-		size_t len = strlen(known->name) + 1;
+	guard_lock(&table_lock);
+	while (count < most && (known = names_table_next(address, known)) != NULL) {
+		const char *name = named_text(known);
+		size_t len = strlen(name) + 1;
 
-		if (known->address.family == 0 || !same_host(&known->address, address) ||
-			used + len > memory_len)
+		if (is_listed(out, count, name))
 			continue;
-		if (is_listed(out, count, known->name))
-			continue;
-		memcpy(memory + used, known->name, len);
+		if (used + len > memory_len)
+			break;
+		memcpy(memory + used, name, len);
 		out[count++] = memory + used;
 		used += len;
 	}
-	guard_unlock(&ring_lock);
+	guard_unlock(&table_lock);
 	return count;
 }
 
 void names_lock_for_fork(bool on)
 {
 	if (on)
-		guard_lock(&ring_lock);
+		guard_lock(&table_lock);
 	else
-		guard_unlock(&ring_lock);
+		guard_unlock(&table_lock);
 }

@@ -3,11 +3,13 @@
 #include "conn/internal.h"
 #include "conn/lookups.h"
 #include "conn/names.h"
+#include "conn/names_table.h"
 #include <arpa/inet.h>
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct found {
 	struct sockaddr_storage at;
@@ -92,18 +94,127 @@ START_TEST(mapped_addresses_are_ipv4)
 }
 END_TEST
 
-START_TEST(oldest_are_forgotten)
+/* 10.x.y.z */
+static const char *address_at(unsigned i)
+{
+	static char text[32];
+
+	snprintf(text, sizeof text, "10.%u.%u.%u", i >> 16 & 255, i >> 8 & 255, i & 255);
+	return text;
+}
+
+static void learn_number(unsigned i)
 {
 	char name[32];
 
-	learn("first.test", "192.0.2.1");
-	for (int i = 0; i < 511; i++) {
-		snprintf(name, sizeof name, "n%d.test", i);
-		learn(name, "192.0.2.9");
+	snprintf(name, sizeof name, "n%u.test", i);
+	learn(name, address_at(i));
+}
+
+static void check_number(unsigned i)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "n%u.test", i);
+	ck_assert_str_eq(names_of(address_at(i)), name);
+}
+
+static size_t resident_kb(void)
+{
+	unsigned long all = 0, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(fscanf(file, "%lu %lu", &all, &resident), 2);
+	fclose(file);
+	return resident * (size_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+START_TEST(many_are_remembered_in_bounded_memory)
+{
+	const unsigned many = 100000, most = NAMES_TABLE_MOST;
+	size_t before = resident_kb();
+
+	for (unsigned i = 0; i < many; i++)
+		learn_number(i);
+	for (unsigned i = 0; i < many; i += 7)
+		check_number(i);
+	for (unsigned i = many; i < 2 * most; i++)
+		learn_number(i);
+	for (unsigned i = most; i < 2 * most; i += 7)
+		check_number(i);
+	ck_assert_str_eq(names_of(address_at(most - 1)), "");
+	/* The sanitizers' shadow comes on top. */
+	ck_assert_uint_lt(resident_kb() - before, 2 * 13000);
+}
+END_TEST
+
+START_TEST(what_is_asked_for_again_stays)
+{
+	const unsigned most = NAMES_TABLE_MOST;
+
+	learn("old.test", "192.0.2.1");
+	learn("often.test", "192.0.2.1");
+	learn("new.test", "192.0.2.1");
+	for (unsigned i = 0; i < 2 * most; i++) {
+		learn_number(i);
+		if (i % 1000 == 0)
+			learn("often.test", "192.0.2.1");
 	}
-	ck_assert_str_eq(names_of("192.0.2.1"), "first.test");
-	learn("last.test", "192.0.2.9");
-	ck_assert_str_eq(names_of("192.0.2.1"), "");
+	ck_assert_str_eq(names_of("192.0.2.1"), "often.test");
+}
+END_TEST
+
+START_TEST(order_stays_when_one_stays)
+{
+	const unsigned most = NAMES_TABLE_MOST;
+
+	learn("a.test", "192.0.2.1");
+	learn("b.test", "192.0.2.1");
+	learn("c.test", "192.0.2.1");
+	for (unsigned i = 0; i < most - 3; i++)
+		learn_number(i);
+	learn("a.test", "192.0.2.1");
+	learn("c.test", "192.0.2.1");
+	ck_assert_str_eq(names_of("192.0.2.1"), "c.test a.test b.test");
+	/* The ring is full: a.test gets its second round, b.test has to go. */
+	learn_number(most);
+	ck_assert_str_eq(names_of("192.0.2.1"), "c.test a.test");
+	learn_number(most + 1);
+	ck_assert_str_eq(names_of("192.0.2.1"), "c.test a.test");
+}
+END_TEST
+
+/* The bound of the text is reached before that of the names. */
+START_TEST(long_names_are_bounded_too)
+{
+	char name[CONN_NAME_LEN];
+
+	memset(name, 'x', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	for (unsigned i = 0; i < 3 * (NAMES_TABLE_TEXT_MOST / sizeof name); i++) {
+		snprintf(name, 12, "%010u.", i);
+		name[11] = 'x';
+		name[200 + i % 55] = '\0';
+		learn(name, address_at(i));
+		ck_assert_str_eq(names_of(address_at(i)), name);
+		name[200 + i % 55] = 'x';
+	}
+	ck_assert_str_eq(names_of(address_at(0)), "");
+}
+END_TEST
+
+START_TEST(address_of_many_names_has_the_newest)
+{
+	char name[32], want[128] = "";
+
+	for (int i = 0; i < 50000; i++) {
+		snprintf(name, sizeof name, "n%d.test", i);
+		learn(name, "192.0.2.1");
+	}
+	for (int i = 49999; i > 49991; i--)
+		sprintf(want + strlen(want), "%sn%d.test", want[0] != '\0' ? " " : "", i);
+	ck_assert_str_eq(names_of("192.0.2.1"), want);
 }
 END_TEST
 
@@ -154,10 +265,15 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, newest_name_comes_first);
 	tcase_add_test(tcase, addresses_are_no_names);
 	tcase_add_test(tcase, mapped_addresses_are_ipv4);
-	tcase_add_test(tcase, oldest_are_forgotten);
+	tcase_add_test(tcase, many_are_remembered_in_bounded_memory);
+	tcase_add_test(tcase, what_is_asked_for_again_stays);
+	tcase_add_test(tcase, order_stays_when_one_stays);
+	tcase_add_test(tcase, long_names_are_bounded_too);
+	tcase_add_test(tcase, address_of_many_names_has_the_newest);
 	tcase_add_test(tcase, hosts_are_learnt);
 	tcase_add_test(tcase, lookup_is_told_of_once);
 	suite_add_tcase(suite, tcase);
