@@ -37,24 +37,44 @@ static bool is_known(uintptr_t page, bool to_write)
 	return found == (page << 1 | 1) || (!to_write && found == page << 1);
 }
 
+/* Every transfer asks: a division, and sysconf() each time, would be a good part of its price. */
+static unsigned page_shift(void)
+{
+	static _Atomic unsigned known_shift;
+	unsigned shift = atomic_load_explicit(&known_shift, memory_order_relaxed);
+
+	if (shift == 0) {
+		shift = (unsigned)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
+		atomic_store_explicit(&known_shift, shift, memory_order_relaxed);
+	}
+	return shift;
+}
+
+/* `count` pages from `page` on. */
+static int advise(uintptr_t page, size_t count, int advice)
+{
+	unsigned shift = page_shift();
+
+	return madvise((void *)(page << shift), count << shift, advice);
+}
+
 /* A kernel that does not know the question says EINVAL of everything, even of this. */
-static bool kernel_answers(size_t page_len)
+static bool kernel_answers(void)
 {
 	static _Atomic int answers; /* 0: not known yet; 1: yes; -1: no */
-	uintptr_t here = (uintptr_t)&answers / page_len * page_len;
+	uintptr_t here = (uintptr_t)&answers >> page_shift();
 
 	if (atomic_load_explicit(&answers, memory_order_relaxed) == 0)
-		atomic_store(&answers,
-			madvise((void *)here, page_len, MADV_POPULATE_READ) == 0 ? 1 : -1);
+		atomic_store(&answers, advise(here, 1, MADV_POPULATE_READ) == 0 ? 1 : -1);
 	return atomic_load_explicit(&answers, memory_order_relaxed) > 0;
 }
 
 /* ENOMEM: not mapped; EINVAL: mapped, but not for this; EFAULT: nothing is behind the mapping. */
-static bool ask(uintptr_t from, size_t len, int advice, size_t page_len)
+static bool ask(uintptr_t page, size_t count, int advice)
 {
-	int saved = errno, r = madvise((void *)from, len, advice);
-	bool there = r == 0 || (errno != ENOMEM && errno != EFAULT &&
-				       (errno != EINVAL || !kernel_answers(page_len)));
+	int saved = errno, r = advise(page, count, advice);
+	bool there = r == 0 ||
+		     (errno != ENOMEM && errno != EFAULT && (errno != EINVAL || !kernel_answers()));
 
 	errno = saved;
 	return there;
@@ -67,20 +87,20 @@ bool memory_is_in_reach(uintptr_t at, size_t len)
 
 bool memory_is_there(const void *at, size_t len, bool to_write)
 {
-	size_t page_len = (size_t)sysconf(_SC_PAGESIZE);
-	uintptr_t from = (uintptr_t)at, first = from / page_len, last, page;
+	unsigned shift = page_shift();
+	uintptr_t from = (uintptr_t)at, first = from >> shift, last, page;
 
 	if (len == 0)
 		return true;
 	if (from < LOWEST || !memory_is_in_reach(from, len))
 		return false;
-	last = (from + len - 1) / page_len;
+	last = (from + len - 1) >> shift;
 	for (page = first; page <= last && is_known(page, to_write && page == first); page++)
 		continue;
 	if (page > last)
 		return true;
-	if (!ask(first * page_len, (last - first + 1) * page_len, MADV_POPULATE_READ, page_len) ||
-		(to_write && !ask(first * page_len, page_len, MADV_POPULATE_WRITE, page_len)))
+	if (!ask(first, last - first + 1, MADV_POPULATE_READ) ||
+		(to_write && !ask(first, 1, MADV_POPULATE_WRITE)))
 		return false;
 	for (page = first; page <= last; page++)
 		atomic_store_explicit(place_of(page), page << 1 | (to_write && page == first),
