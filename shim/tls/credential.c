@@ -12,16 +12,15 @@
 /* DER is shorter than the PEM that it was. */
 static int add_certificate(struct credential *out, const struct pem_block *block)
 {
-	DerBuffer *der = NULL;
-	int r = wc_PemToDer((const unsigned char *)block->text, (long)block->len, CERT_TYPE, &der,
-		NULL, NULL, NULL);
+	uint8_t *der;
+	ssize_t len = pem_decode(block, &der);
 
-	if (r == 0) {
-		memcpy(out->chain + out->chain_len, der->buffer, der->length);
-		out->chain_len += der->length;
-	}
-	wc_FreeDer(&der);
-	return r == 0 ? 0 : -EKEYREJECTED;
+	if (len < 0)
+		return len == -ENOMEM ? -ENOMEM : -EKEYREJECTED;
+	memcpy(out->chain + out->chain_len, der, (size_t)len);
+	out->chain_len += (size_t)len;
+	free(der);
+	return 0;
 }
 
 static int chain_from_pem(

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #define PEM_FILE_MAX (16u << 20)
 
@@ -17,6 +19,8 @@ struct pem {
 struct pem_block {
 	const char *text;
 	size_t len;
+	const char *body; /* what is between those lines */
+	size_t body_len;
 	char label[32]; /* "CERTIFICATE", "EC PRIVATE KEY" ...; cut if it is longer */
 };
 
@@ -27,6 +31,11 @@ void pem_clear(struct pem *pem); /* wipes */
 
 /* The next block at or after *at (offset in the text, moved past it). False: no more whole ones. */
 bool pem_next(const struct pem *pem, size_t *at, struct pem_block *out);
+
+/* What the body encodes, in a buffer that the caller frees. The length; -EBADMSG: it is not
+ * base64 (RFC 7468 3), or has headers before; -ENOMEM. Not for secrets: its time depends on them.
+ */
+ssize_t pem_decode(const struct pem_block *block, uint8_t **out);
 
 /* Whether the block is an X.509 certificate. */
 bool pem_is_certificate(const struct pem_block *block);

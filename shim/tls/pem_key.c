@@ -2,6 +2,7 @@
 /* Private keys in PEM: as they are, in PKCS#8, encrypted in PKCS#8 (RFC 5958, RFC 8018), or
  * encrypted in the way that came before it (RFC 1421). */
 #include "tls/credential.h"
+#include "tls/der.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,8 @@ static int decrypt_pkcs8(struct credential *out, const char *path, const struct 
 	const struct password *password, const struct why *why)
 {
 	const char *begin = memchr(block->text, '\n', block->len);
+	struct x509_bytes opened;
+	struct der_item key;
 	bool other;
 	int r;
 
@@ -78,7 +81,9 @@ static int decrypt_pkcs8(struct credential *out, const char *path, const struct 
 		out->key, (word32)out->key_len, password->text, (int)strlen(password->text));
 	if (r <= 0 && (other || r == ALGO_ID_E || r == ASN_UNKNOWN_OID_E || r == NOT_COMPILED_IN))
 		return refuse_form(path, why);
-	if (r <= 0)
+	/* One of 256 wrong passwords makes padding of what was none. */
+	opened = (struct x509_bytes){ out->key, r > 0 ? (size_t)r : 0 };
+	if (!der_expect(&opened, DER_SEQUENCE, &key))
 		return refuse_password(path, password, why);
 	explicit_bzero(out->key + r, out->key_len - (size_t)r);
 	out->key_len = (size_t)r;

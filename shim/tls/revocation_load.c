@@ -55,13 +55,11 @@ static int add(struct revocation *revocation, const void *der, size_t len, const
 static int add_block(struct revocation *revocation, const struct pem_block *block, const char *path,
 	const struct why *why)
 {
-	DerBuffer *der = NULL;
-	int r = -EBADMSG;
+	uint8_t *der;
+	ssize_t len = pem_decode(block, &der);
+	int r = len < 0 ? (int)len : add(revocation, der, (size_t)len, path, why);
 
-	if (wc_PemToDer((const unsigned char *)block->text, (long)block->len, CRL_TYPE, &der, NULL,
-		    NULL, NULL) == 0)
-		r = add(revocation, der->buffer, der->length, path, why);
-	wc_FreeDer(&der);
+	free(der);
 	if (r == -EBADMSG)
 		return why_say(why, -EINVAL, "a revocation list in '%s' cannot be parsed", path);
 	return r;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,19 +35,21 @@ struct trust_count {
 /* 0, wolfSSL's error, or -ENOMEM. What wolfSSL does not take is no anchor. */
 static int load_certificate(struct tls_context *context, const struct pem_block *block)
 {
-	DerBuffer *der = NULL;
+	uint8_t *der;
+	ssize_t len = pem_decode(block, &der);
 	struct x509 x509;
-	int r = wc_PemToDer((const unsigned char *)block->text, (long)block->len, CERT_TYPE, &der,
-		NULL, NULL, NULL);
+	int r = 0;
 
-	if (r == 0 && x509_parse(der->buffer, der->length, &x509) < 0)
+	if (len == -ENOMEM)
+		return -ENOMEM;
+	if (len < 0 || x509_parse(der, (size_t)len, &x509) < 0)
 		r = ASN_PARSE_E;
 	if (r == 0) {
 		r = wolfSSL_CTX_load_verify_buffer(
-			context->ctx, der->buffer, (long)der->length, WOLFSSL_FILETYPE_ASN1);
+			context->ctx, der, (long)len, WOLFSSL_FILETYPE_ASN1);
 		r = r == WOLFSSL_SUCCESS ? anchors_add(&context->anchors, &x509) : r;
 	}
-	wc_FreeDer(&der);
+	free(der);
 	return r;
 }
 

@@ -102,8 +102,6 @@
 /* Ours to check: of a response that it holds to be expired, wolfSSL tells us nothing. */
 #define WOLFSSL_NO_OCSP_DATE_CHECK
 #define HAVE_CRL
-#define OPENSSL_EXTRA_X509_SMALL
-#define KEEP_PEER_CERT
 #define WOLFSSL_ALT_CERT_CHAINS
 #define WOLFSSL_ALWAYS_VERIFY_CB
 #define WOLFSSL_VERIFY_CB_ALL_CERTS
