@@ -15,6 +15,7 @@
 
 struct wait {
 	const struct timespec *timeout; /* NULL: for ever */
+	bool begun;
 	struct timespec start, left;
 };
 
@@ -27,7 +28,9 @@ static bool is_valid(const struct timespec *timeout)
 static void wait_begin(struct wait *wait, const struct timespec *timeout)
 {
 	wait->timeout = timeout;
-	if (timeout != NULL)
+	wait->begun = true;
+	/* Of no time nothing is left, whenever it began. */
+	if (timeout != NULL && (timeout->tv_sec > 0 || timeout->tv_nsec > 0))
 		clock_gettime(CLOCK_MONOTONIC, &wait->start);
 }
 
@@ -37,6 +40,8 @@ static const struct timespec *wait_left(struct wait *wait)
 
 	if (wait->timeout == NULL)
 		return NULL;
+	if (!wait->begun)
+		wait_begin(wait, wait->timeout);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	wait->left.tv_sec = wait->timeout->tv_sec - (now.tv_sec - wait->start.tv_sec);
 	wait->left.tv_nsec = wait->timeout->tv_nsec - (now.tv_nsec - wait->start.tv_nsec);
@@ -298,6 +303,17 @@ static int after_wait(int epfd, struct epoll_event *events, int max, int got, st
 	return (int)errno_return(driver_epoll(epfd, events, max, wait_left(wait), mask));
 }
 
+/*
+ * Before anything of ours is in any set the clock is not read: the one wait in which that changes
+ * may last for longer, by as much as it had waited.
+ */
+static void wait_begin_in_set(struct wait *wait, const struct timespec *timeout)
+{
+	*wait = (struct wait){ .timeout = timeout };
+	if (interest_any_set())
+		wait_begin(wait, timeout);
+}
+
 /* Nothing of ours can come of it. */
 static bool is_plain(const struct epoll_event *events, int max, const struct timespec *timeout)
 {
@@ -313,7 +329,7 @@ SEAM_EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max,
 		return libc.epoll_pwait2(epfd, events, max, timeout, mask);
 	if (driver_active())
 		return (int)errno_return(driver_epoll(epfd, events, max, timeout, mask));
-	wait_begin(&wait, timeout);
+	wait_begin_in_set(&wait, timeout);
 	return after_wait(epfd, events, max, libc.epoll_pwait2(epfd, events, max, timeout, mask),
 		&wait, mask);
 }
@@ -329,14 +345,21 @@ SEAM_EXPORT int epoll_pwait(
 	if (driver_active())
 		return (int)errno_return(
 			driver_epoll(epfd, events, max, from_ms(timeout, &time), mask));
-	wait_begin(&wait, from_ms(timeout, &time));
+	wait_begin_in_set(&wait, from_ms(timeout, &time));
 	return after_wait(
 		epfd, events, max, libc.epoll_pwait(epfd, events, max, timeout, mask), &wait, mask);
 }
 
 SEAM_EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
 {
+	struct timespec time;
+	struct wait wait;
+
 	if (is_plain(events, max, NULL))
 		return libc.epoll_wait(epfd, events, max, timeout);
-	return epoll_pwait(epfd, events, max, timeout, NULL);
+	if (driver_active())
+		return epoll_pwait(epfd, events, max, timeout, NULL);
+	wait_begin_in_set(&wait, from_ms(timeout, &time));
+	return after_wait(
+		epfd, events, max, libc.epoll_wait(epfd, events, max, timeout), &wait, NULL);
 }

@@ -29,6 +29,8 @@ int driver_settle(struct pollfd *fds, nfds_t count, int ready);
 /* epoll_pwait2(), likewise. */
 int driver_epoll(int epfd, struct epoll_event *events, int max, const struct timespec *timeout,
 	const sigset_t *mask);
+/* Whether anything of ours has ever been in an epoll set. One load. */
+bool interest_any_set(void);
 /*
  * Takes from `events` what is ours: steps it, or puts the program's own data in. Returns how many
  * are left for the program; *stepped whether something of ours was among them.

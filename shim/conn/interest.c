@@ -424,6 +424,11 @@ static bool take_event(struct epoll_event *event)
 	return visible;
 }
 
+bool interest_any_set(void)
+{
+	return atomic_load_explicit(&mark, memory_order_relaxed) != 0;
+}
+
 int interest_filter(struct epoll_event *events, int count, bool *stepped)
 {
 	uint64_t ours = atomic_load_explicit(&mark, memory_order_relaxed);

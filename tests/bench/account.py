@@ -32,22 +32,21 @@ def _ended_children_s(pid):
     return 0.0
 
 
-def _family(program):
-    """Its group, and its children with a session of their own (PostgreSQL's)."""
-    return {*program.group(), *children(program.pid)}
+def family(programs):
+    """Their groups, and their children with a session of their own (PostgreSQL's)."""
+    return {pid for program in programs for pid in (*program.group(), *children(program.pid))}
 
 
 def cpu_s(programs):
     """Seconds that these programs and their children have used so far."""
-    return sum(_running_s(pid) + _ended_children_s(pid) for program in programs for pid in _family(program))
+    return sum(_running_s(pid) + _ended_children_s(pid) for pid in family(programs))
 
 
 def memory_kb(programs):
     """Memory that belongs to these programs, each page that they share counted once."""
     total = 0
-    for program in programs:
-        for pid in _family(program):
-            for line in _lines(f"/proc/{pid}/smaps_rollup"):
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1])
+    for pid in family(programs):
+        for line in _lines(f"/proc/{pid}/smaps_rollup"):
+            if line.startswith("Pss:"):
+                total += int(line.split()[1])
     return total

@@ -4,6 +4,8 @@
  *   clients connect COUNT PORT HOW   COUNT connections one after the other, a request on each
  *   clients resume COUNT PORT HOW    the same, each with the session of the one before
  *   clients ask COUNT PORT HOW       COUNT requests on one connection
+ *   clients spread COUNT PORT HOW CONNECTIONS
+ *                                    COUNT requests on so many connections, in turn
  *   clients hold COUNT PORT HOW      COUNT connections with a request on each, held open until its
  *                                    standard input ends
  * HOW is plain, 1.2 or 1.3. A request and how the answer to it ends come from the environment:
@@ -139,12 +141,44 @@ static void ask_many(unsigned long count, uint16_t port)
 	client_close(&client);
 }
 
+static void allow_many(unsigned long count)
+{
+	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ count + 64, count + 64 });
+	if (context != NULL)
+		SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+}
+
+static void spread_many(unsigned long count, uint16_t port, unsigned long connections)
+{
+	struct client *client = calloc(connections, sizeof(*client));
+
+	if (client == NULL || connections == 0)
+		errx(1, "so many connections cannot be had");
+	allow_many(connections);
+	for (unsigned long i = 0; i < connections; i++)
+		client[i] = client_open(port, false);
+	/* The first one brings tickets. */
+	for (unsigned long i = 0; i < connections; i++)
+		client_ask(&client[i]);
+	printf("ready\n");
+	fflush(stdout);
+	if (getchar() == EOF)
+		errx(1, "standard input ended");
+	for (unsigned long i = 0; i < count; i++)
+		client_ask(&client[i % connections]);
+	/* Closing them is no part of it. */
+	printf("done\n");
+	fflush(stdout);
+	getchar();
+	free(client);
+}
+
 static void hold_many(unsigned long count, uint16_t port)
 {
 	struct client client;
 	char end;
 
-	setrlimit(RLIMIT_NOFILE, &(struct rlimit){ count + 64, count + 64 });
+	allow_many(count);
 	for (unsigned long i = 0; i < count; i++) {
 		client = client_open(port, false);
 		client_ask(&client);
@@ -163,13 +197,16 @@ int main(int argc, char **argv)
 
 	request = getenv("BENCH_REQUEST");
 	answer_end = getenv("BENCH_ANSWER_END");
-	if (argc != 5 || request == NULL || answer_end == NULL)
-		errx(2, "usage: clients connect|resume|ask|hold COUNT PORT plain|1.2|1.3");
+	if (argc < 5 || argc > 6 || request == NULL || answer_end == NULL)
+		errx(2, "usage: clients connect|resume|ask|hold|spread COUNT PORT plain|1.2|1.3 "
+			"[CONNECTIONS]");
 	count = strtoul(argv[2], NULL, 10);
 	port = (uint16_t)strtoul(argv[3], NULL, 10);
 	make_context(argv[4]);
 	if (strcmp(argv[1], "ask") == 0)
 		ask_many(count, port);
+	else if (strcmp(argv[1], "spread") == 0)
+		spread_many(count, port, argc > 5 ? strtoul(argv[5], NULL, 10) : 1);
 	else if (strcmp(argv[1], "hold") == 0)
 		hold_many(count, port);
 	else

@@ -8,11 +8,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-static int null, zero, tube[2], pair[2];
+static int null, zero, tube[2], pair[2], set;
+static FILE *stream;
 static char buf[16];
 
 static void write_file(void)
@@ -55,11 +57,35 @@ static void open_close(void)
 		err(1, "open");
 }
 
+static void dup_close(void)
+{
+	int fd = dup(null);
+
+	if (fd < 0 || close(fd) < 0)
+		err(1, "dup");
+}
+
+/* Through a buffer, and flushed. */
+static void use_stream(void)
+{
+	if (fputs("x", stream) == EOF || fflush(stream) == EOF)
+		err(1, "stream");
+}
+
+static void epoll_pipe(void)
+{
+	struct epoll_event event;
+
+	if (epoll_wait(set, &event, 1, 0) != 1)
+		err(1, "epoll_wait");
+}
+
 static const struct {
 	const char *name;
 	void (*call)(void);
 } calls[] = { { "write-file", write_file }, { "read-file", read_file }, { "pipe", use_pipe },
-	{ "unix-socket", use_socket }, { "poll", poll_pipe }, { "open-close", open_close } };
+	{ "unix-socket", use_socket }, { "poll", poll_pipe }, { "open-close", open_close },
+	{ "dup-close", dup_close }, { "stream", use_stream }, { "epoll", epoll_pipe } };
 
 static double cpu_ns(void)
 {
@@ -78,6 +104,13 @@ int main(int argc, char **argv)
 	if (count == 0 || null < 0 || zero < 0 || pipe(tube) < 0 ||
 		socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
 		errx(2, "usage: foreign COUNT");
+	stream = fdopen(null, "w");
+	set = epoll_create1(EPOLL_CLOEXEC);
+	/* The end that is written to is always ready. */
+	if (stream == NULL || set < 0 ||
+		epoll_ctl(set, EPOLL_CTL_ADD, tube[1],
+			&(struct epoll_event){ .events = EPOLLOUT }) < 0)
+		err(1, "a stream and an epoll set");
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
 		double begin = cpu_ns();
 

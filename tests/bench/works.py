@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
 What is measured: real programs at work. A work is done in several variants: `plain`, over TCP; `seamtls`, the same
-program under the library; `native`, with its own TLS (OpenSSL's); `stunnel`, plain behind a TLS proxy, which then counts too.
+program under the library; `native`, with its own TLS (OpenSSL's); `stunnel`, `hitch`, `haproxy`, plain behind a TLS proxy, which
+then counts too.
 What loads a server is never covered, and speaks TLS by OpenSSL.
 
 do(work, variant) of a work gives the cost of one unit, in the unit that it names; it is what the covered program uses, not
@@ -12,17 +13,20 @@ import re
 import resource
 import shutil
 import sys
-import time
+from pathlib import Path
 
 import nginx as nginx_module
 import postgres
-import stunnel
-from account import cpu_s, memory_kb
-from seam import built
+from account import cpu_s, family, memory_kb
+from proxies import PROXIES
+from seam import built, rule
 
 CIPHER = "TLS_AES_128_GCM_SHA256"
 CIPHER_12 = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
 TIMEOUT_S = 300
+MB = 1 << 20
+HERE = Path(__file__).resolve().parent
+SYSTEM_CAS = Path("/etc/ssl/certs/ca-certificates.crt")
 HTTP = "GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -53,10 +57,13 @@ class Server:
         self.tls = variant != "plain"
 
 
-def behind_stunnel(seam, program, cert, version):
+def server_of(seam, program, variant, cert, version="1.3"):
+    """The program, or the proxy in front of it, which then counts too."""
+    if variant not in PROXIES:
+        return Server(program, variant)
     before = len(seam.programs)
-    port = stunnel.terminate(seam, program.port, cert, version)
-    return Server(program, "stunnel", seam.programs[before:], port)
+    port = PROXIES[variant](seam, program.port, cert, version, CIPHER)
+    return Server(program, variant, seam.programs[before:], port)
 
 
 def nginx(seam, variant, cert=None, version="1.3", sendfile="on"):
@@ -77,19 +84,19 @@ def nginx(seam, variant, cert=None, version="1.3", sendfile="on"):
                                      cert=cert, groups="X25519", ciphers=ciphers(version))
     finally:
         nginx_module.CONFIG = listen
-    return behind_stunnel(seam, program, cert, version) if variant == "stunnel" else Server(program, variant)
+    return server_of(seam, program, variant, cert, version)
 
 
 def redis(seam, variant):
     cert, user = seam.pki.good, "redis" if os.geteuid() == 0 else None
     folder = seam.make_dir("redis", user)
-    command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    command = ["redis-server", "--bind", "127.0.0.1", "--save", "", "--maxclients", 10100, "--dir", folder]
     own = ["--tls-cert-file", cert.cert, "--tls-key-file", cert.key, "--tls-ca-cert-file", seam.pki.ca, "--tls-auth-clients", "no",
            "--tls-ciphersuites", CIPHER, "--port", "0", "--tls-port"]
     program = seam.serve(
         lambda port: [*command, *(own if variant == "native" else ["--port"]), port],
         (lambda port: seam.policy(seam.inbound(port, ciphers=CIPHER))) if variant == "seamtls" else None, user=user)
-    return behind_stunnel(seam, program, cert, "1.3") if variant == "stunnel" else Server(program, variant)
+    return server_of(seam, program, variant, cert)
 
 
 def memcached(seam, variant):
@@ -98,7 +105,7 @@ def memcached(seam, variant):
     program = seam.serve(
         lambda port: ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-t", "1", *own, "-p", port],
         (lambda port: seam.policy(seam.inbound(port, ciphers=CIPHER))) if variant == "seamtls" else None)
-    return behind_stunnel(seam, program, cert, "1.3") if variant == "stunnel" else Server(program, variant)
+    return server_of(seam, program, variant, cert)
 
 
 # --- Loads: each gives how many units it has done
@@ -129,8 +136,10 @@ def per_unit(serve, load, scale=1e6):
     def do(seam, variant, effort):
         server = serve(seam, variant)
         load(seam, server, 0.1 * effort)
-        before = cpu_s(server.programs)
+        settled, before = family(server.programs), cpu_s(server.programs)
         units = load(seam, server, effort)
+        # A process of its own for each connection (PostgreSQL's) counts once it has ended.
+        server.programs[0].until(lambda: family(server.programs) <= settled, "its processes for the load had ended")
         return (cpu_s(server.programs) - before) / units * scale
     return do
 
@@ -146,6 +155,28 @@ def handshakes(how, version, key):
         return nginx(seam, variant, cert=getattr(seam.pki, key), version=version)
     return per_unit(serve, lambda seam, server, effort: load_clients(
         seam, server, how, max(20, int(1000 * effort)), version, HTTP.format("1k"), "end\n"))
+
+
+def spread(connections):
+    """CPU time of redis for a request, on so many connections in turn."""
+    def do(seam, variant, effort):
+        server, count = redis(seam, variant), max(100, int(20000 * effort))
+        read_end, write_end = os.pipe()
+        env = {"BENCH_REQUEST": "GET k\r\n", "BENCH_ANSWER_END": "\r\n"}
+        client = seam.start(["/bin/sh", "-c", f'exec "$@" < /proc/{os.getpid()}/fd/{read_end}', "sh", built("tests", "bench", "clients"),
+                             "spread", count, server.port, "1.3" if server.tls else "plain", max(1, int(connections * min(1, effort)))],
+                            env=env)
+        client.until(lambda: b"ready" in client.stdout, "its connections were open", TIMEOUT_S)
+        before = cpu_s(server.programs)
+        os.write(write_end, b"\n")
+        client.until(lambda: b"done" in client.stdout, "its requests were answered", TIMEOUT_S)
+        cost = (cpu_s(server.programs) - before) / count * 1e6
+        os.write(write_end, b"\n")
+        os.close(write_end)
+        os.close(read_end)
+        client.wait(TIMEOUT_S)
+        return cost
+    return do
 
 
 def idle(serve, request, answer_end):
@@ -172,7 +203,9 @@ def idle(serve, request, answer_end):
 
 def postgres_server(seam, variant):
     policy = (lambda port: seam.policy(seam.inbound(port, ciphers=CIPHER, starttls="pgsql"))) if variant == "seamtls" else None
-    program = postgres.start(seam, policy, own_tls=variant == "native")
+    # What it does besides, at times of its own, is left away.
+    quiet = ("autovacuum=off", "bgwriter_lru_maxpages=0", "checkpoint_timeout=1h", "jit=off")
+    program = postgres.start(seam, policy, variant == "native", quiet)
     server = Server(program, variant)
     run(seam, [postgres.tool("pgbench"), "-i", "-q", "-s", 1, "-h", program.socket_dir, "-p", program.port, "-U", postgres.USER,
                "postgres"], user=postgres.user())
@@ -181,10 +214,10 @@ def postgres_server(seam, variant):
 
 def load_pgbench(seam, server, effort, *more):
     env = {"PGSSLMODE": "require" if server.tls else "disable", "PGGSSENCMODE": "disable", "HOME": "/"}
-    count = max(10, int((600 if "-C" in more else 10000) * effort))
-    run(seam, [postgres.tool("pgbench"), "-S", "-n", "-c", 2, "-t", count, *more, "-h", "127.0.0.1", "-p", server.port,
+    count = max(10, int((600 if "-C" in more else 30000) * effort))
+    run(seam, [postgres.tool("pgbench"), "-S", "-n", "-c", 1, "-t", count, *more, "-h", "127.0.0.1", "-p", server.port,
                "-U", postgres.USER, "postgres"], env=env, user=postgres.user())
-    return 2 * count
+    return count
 
 
 # --- Clients
@@ -200,34 +233,57 @@ def used_s(seam, argv, policy):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def client(argv, amount=None, scale=1.0, repeat=1):
-    """CPU time of a client; its server is never covered. argv(seam, url, effort) is its command."""
+def own_ca(seam):
+    return seam.pki.ca
+
+
+def with_system_cas(seam):
+    """As programs are used: their CA among all those of the system."""
+    path = seam.dir / "bundle.pem"
+    path.write_text(SYSTEM_CAS.read_text() + seam.pki.ca.read_text())
+    return path
+
+
+def client(argv, amount=None, scale=1.0, repeat=1, cas=own_ca, serve=nginx):
+    """CPU time of a client; its server is never covered. argv(url, ca, effort) is its command."""
     def do(seam, variant, effort):
-        server = nginx(seam, "plain" if variant == "plain" else "native")
+        server, ca = serve(seam, "plain" if variant == "plain" else "native"), cas(seam)
         scheme = "https" if variant == "native" else "http"
-        policy = seam.policy(seam.outbound(server.port, ciphers=CIPHER)) if variant == "seamtls" else None
-        command = argv(seam, f"{scheme}://localhost:{server.port}", effort)
+        policy = seam.policy(seam.outbound(server.port, ciphers=CIPHER, ca=ca)) if variant == "seamtls" else None
+        command = argv(f"{scheme}://localhost:{server.port}", ca, effort)
         times = max(1, int(repeat * effort))
         total = sum(used_s(seam, command, policy) for _ in range(times))
         return total / times / (amount * effort if amount else 1) * scale
     return do
 
 
-def curl_down(seam, url, effort):
-    return ["curl", "-sS", "-f", "--cacert", seam.pki.ca, "--tls13-ciphers", CIPHER, "-o", "/dev/null", f"{url}/1m?[1-{max(1, int(256 * effort))}]"]
+def sink(seam, variant):
+    files = [seam.pki.good.cert, seam.pki.good.key] if variant == "native" else []
+    return Server(seam.serve(lambda port: [sys.executable, HERE / "sink.py", port, *files]), variant)
 
 
-def curl_short(seam, url, _effort):
-    return ["curl", "-sS", "-f", "--cacert", seam.pki.ca, "-o", "/dev/null", f"{url}/1k"]
+def curl_down(url, ca, effort):
+    return ["curl", "-sS", "-f", "--cacert", ca, "--tls13-ciphers", CIPHER, "-o", "/dev/null", f"{url}/1m?[1-{max(1, int(256 * effort))}]"]
 
 
-def wget_short(seam, url, _effort):
-    return ["wget", "-q", "--ca-certificate", seam.pki.ca, "-O", "/dev/null", f"{url}/1k"]
+def curl_up(url, ca, effort):
+    file = ca.parent / "upload"
+    file.touch()
+    os.truncate(file, int(256 * MB * effort))
+    return ["curl", "-sS", "-f", "-H", "Expect:", "--cacert", ca, "--tls13-ciphers", CIPHER, "-o", "/dev/null", "-T", file, f"{url}/up"]
 
 
-def python_short(seam, url, _effort):
+def curl_short(url, ca, _effort):
+    return ["curl", "-sS", "-f", "--cacert", ca, "-o", "/dev/null", f"{url}/1k"]
+
+
+def wget_short(url, ca, _effort):
+    return ["wget", "-q", "--ca-certificate", ca, "-O", "/dev/null", f"{url}/1k"]
+
+
+def python_short(url, ca, _effort):
     code = "import sys, urllib.request as u, ssl\nif sys.argv[1][4] == 's':\n u.urlopen(sys.argv[1], context=ssl.create_default_context(cafile=sys.argv[2])).read()\nelse:\n u.urlopen(sys.argv[1]).read()"
-    return [sys.executable, "-c", code, f"{url}/1k", seam.pki.ca]
+    return [sys.executable, "-c", code, f"{url}/1k", ca]
 
 
 # --- Our own programs: both ends count
@@ -266,6 +322,21 @@ def start_up(seam, variant, effort):
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / times * 1e6
 
 
+def connecting(rules):
+    """CPU time of a connection that policy lets pass, with a request on it, when none of so many rules matches."""
+    def do(seam, variant, effort):
+        server, count = nginx(seam, "plain"), max(50, int(2000 * effort))
+        texts = [rule("outbound", f"{20000 + i % 500}, {21000 + i}", f"r{i}", remote_host=f"*.n{i}.example") for i in range(rules)]
+        policy = seam.policy(*texts) if variant == "seamtls" else None
+        env = {"BENCH_REQUEST": HTTP.format("1k"), "BENCH_ANSWER_END": "end\n"}
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        program = seam.start([built("tests", "bench", "clients"), "connect", count, server.port, "plain"], policy, env=env)
+        assert program.wait(TIMEOUT_S) == 0, program.story()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / count * 1e6
+    return do
+
+
 def foreign(name):
     def do(seam, variant, effort):
         program = seam.start([built("tests", "bench", "foreign"), max(1000, int(200000 * effort))], preload(seam, variant))
@@ -275,9 +346,8 @@ def foreign(name):
 
 
 PLAIN_AND_OURS = ("plain", "seamtls")
-WITH_PROXY = ("plain", "seamtls", "native", "stunnel")
+WITH_PROXY = ("plain", "seamtls", "native", *PROXIES)
 SET = "set k 0 0 1000\r\n" + "v" * 1000 + "\r\n"
-MB = 1 << 20
 
 WORKS = [
     Work("nginx-1m", "s/GB", files("1m", 1 << 20), WITH_PROXY, 0.50),
@@ -302,21 +372,27 @@ WORKS = [
     Work("pgbench-connect", "us/query", per_unit(postgres_server, lambda seam, server, effort: load_pgbench(seam, server, effort, "-C")),
          target=0.90),
     Work("curl-download", "s/GB", client(curl_down, 256 * MB / 1e9), target=0.85),
+    Work("curl-upload", "s/GB", client(curl_up, 256 * MB / 1e9, serve=sink), target=0.85),
     Work("curl-short", "ms/run", client(curl_short, scale=1e3, repeat=10), target=0.80),
     Work("wget-short", "ms/run", client(wget_short, scale=1e3, repeat=10), target=0.30),
     Work("python-short", "ms/run", client(python_short, scale=1e3, repeat=5), target=0.96),
+    Work("curl-short-system", "ms/run", client(curl_short, scale=1e3, repeat=10, cas=with_system_cas), target=0.80),
+    Work("wget-short-system", "ms/run", client(wget_short, scale=1e3, repeat=10, cas=with_system_cas), target=0.30),
+    Work("python-short-system", "ms/run", client(python_short, scale=1e3, repeat=5, cas=with_system_cas), target=0.96),
     Work("loop-16k", "s/GB", link("bulk", 512 * MB, 1e9, 16384), target=0.72),
     Work("loop-128k", "s/GB", link("bulk", 512 * MB, 1e9, 131072), target=0.62),
     Work("pingpong", "us/trip", link("pingpong", 10000, 1e6)),
+    *[Work(f"spread-{count}", "us/request", spread(count)) for count in (1, 100, 10000)],
+    *[Work(f"connect-{count}-rules", "us/connection", connecting(count), PLAIN_AND_OURS) for count in (1, 1000)],
     Work("idle-nginx", "bytes/connection", idle(nginx, HTTP.format("1k"), "end\n"), target=8 / 15.7),
     Work("idle-redis", "bytes/connection", idle(redis, "PING\r\n", "+PONG\r\n"), target=18 / 46),
     Work("start-up", "us/start", start_up, PLAIN_AND_OURS, 1.3),
     *[Work(f"foreign-{name}", "ns/call", foreign(name), PLAIN_AND_OURS, 1.05)
-      for name in ("write-file", "read-file", "pipe", "unix-socket", "poll", "open-close")],
+      for name in ("write-file", "read-file", "pipe", "unix-socket", "poll", "epoll", "open-close", "dup-close", "stream")],
 ]
 
 
 def missing():
     """Programs that the works need and that are not installed."""
-    return [name for name in ("nginx", "wrk", "redis-server", "redis-benchmark", "memcached", "stunnel", "curl", "wget")
+    return [name for name in ("nginx", "wrk", "redis-server", "redis-benchmark", "memcached", *PROXIES, "curl", "wget")
             if not shutil.which(name)]

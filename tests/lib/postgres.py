@@ -25,7 +25,7 @@ def user():
     return USER if os.geteuid() == 0 else None
 
 
-def start(seam, policy=None, own_tls=False):
+def start(seam, policy=None, own_tls=False, settings=()):
     """A server; under seamtls if policy(port) gives a policy for its port. With TLS of its own it takes nothing else."""
     data = seam.make_dir("postgres", user())
     data.chmod(0o700)
@@ -33,7 +33,8 @@ def start(seam, policy=None, own_tls=False):
     options = own_tls_options(seam, data) if own_tls else []
     program = seam.serve(
         lambda port: [tool("postgres"), "-D", data / "db", "-p", port, "-h", "127.0.0.1", "-k", data, *options,
-                      "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=30"],
+                      "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "max_connections=30",
+                      *(word for setting in settings for word in ("-c", setting))],
         policy, user=user(), cwd=data, stop_signal=signal.SIGINT)
     # Started means recovered; the Unix socket is no business of the library, so ask there.
     program.socket_dir = data
