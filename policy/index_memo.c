@@ -81,6 +81,8 @@ const uint64_t *index_memo_find(const struct policy_index *index, struct index_m
 	for (size_t i = 0; i < INDEX_MEMOS; i++) {
 		int state = atomic_load_explicit(&memos[i].state, memory_order_acquire);
 
+		/* What is ready has a text. */
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 		if (state == MEMO_READY && strcmp(memos[i].text, text) == 0)
 			return memos[i].set;
 		if (state == MEMO_FREE && unused == NULL)

@@ -41,9 +41,9 @@ bool text_is_blank(char c)
 
 char text_lower(char c)
 {
-	const int lower = c + ('a' - 'A');
-
-	return c >= 'A' && c <= 'Z' ? (char)lower : c;
+	if (c < 'A' || c > 'Z')
+		return c;
+	return (char)(c + ('a' - 'A'));
 }
 
 bool text_equal_nocase(const char *a, const char *b)

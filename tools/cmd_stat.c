@@ -135,12 +135,13 @@ int cmd_stat(int argc, char **argv)
 	if (request.policy != NULL)
 		status = load(request.policy, &policy);
 	totals = calloc(1, sizeof *totals);
-	if (totals == NULL)
+	if (totals == NULL) {
 		status = fail(ENOMEM, "cannot start");
-	if (status == EXIT_SUCCESS)
-		status = run(&request, policy, totals);
-	if (totals != NULL)
+	} else {
+		if (status == EXIT_SUCCESS)
+			status = run(&request, policy, totals);
 		totals_clear(totals);
+	}
 	free(totals);
 	policy_free(policy);
 	return status;

@@ -39,7 +39,7 @@ static __attribute__((constructor)) void start(int argc, char **argv, char **env
 	handlers_own();
 	host_started();
 	pthread_atfork(conn_before_fork, conn_after_fork, in_child);
-	at_quick_exit(conn_at_exit);
+	(void)at_quick_exit(conn_at_exit);
 }
 
 typedef int main_function(int argc, char **argv, char **envp);

@@ -62,7 +62,7 @@ SEAM_EXPORT int getaddrinfo_a(
 	if (list != NULL)
 		lookups_begin(list, count);
 	r = libc.getaddrinfo_a(mode, list, count, notification);
-	for (int i = 0; mode == GAI_WAIT && r == 0 && i < count; i++)
+	for (int i = 0; list != NULL && mode == GAI_WAIT && r == 0 && i < count; i++)
 		if (list[i] != NULL && libc.gai_error(list[i]) == 0)
 			lookups_found(list[i]);
 	return r;

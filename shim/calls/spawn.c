@@ -148,12 +148,11 @@ static int fill(struct filled *filled, const struct action *action)
 	struct conn *conn = mapped_get(action->fd);
 	int same = same_end(filled, action), saved = errno, r = 0;
 
-	if (same >= 0 && libc.dup3(same, action->standin, O_CLOEXEC) < 0)
-		r = -errno;
-	else if (same < 0 && conn != NULL && !kernel_leave(conn, action->fd))
+	/* Neither of the first two: it was closed meanwhile, is the kernel's, or the program's own
+	 * now. */
+	if (same < 0 && conn != NULL && !kernel_leave(conn, action->fd))
 		r = new_end(conn, action);
-	/* It was closed meanwhile, or is the program's own now. */
-	else if (same < 0 && libc.dup3(action->fd, action->standin, O_CLOEXEC) < 0)
+	else if (libc.dup3(same >= 0 ? same : action->fd, action->standin, O_CLOEXEC) < 0)
 		r = -errno;
 	if (conn != NULL)
 		conn_put(conn);

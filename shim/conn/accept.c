@@ -327,7 +327,7 @@ int conn_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 	if (!host_has_policy() && !host_refuses())
 		return real_accept(fd, addr, len, flags);
 	for (;;) {
-		struct sockaddr_storage peer;
+		struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
 		socklen_t peer_len = sizeof(peer);
 		int made = wait_for_client(fd), saved = errno, r;
 

@@ -318,7 +318,7 @@ int driver_wait(struct conn **held, int fd, short events, uint64_t deadline_us, 
 	if (deadline_us == 0)
 		deadline_us = BATCH_FOR_EVER;
 	if (conn_state(conn) == CONN_OPEN)
-		events |= events_of(conn);
+		events = (short)(events | events_of(conn));
 	batch_init(&batch);
 	batch_add(&batch, events != 0 ? fd : -1, events, NULL);
 	claim(conn, &batch);

@@ -565,7 +565,9 @@ short conn_establish_events(struct conn *conn)
 	if (conn->handshake == NULL)
 		return conn->role == TLS_SERVER ? POLLIN : POLLOUT;
 	events = tls_handshake_events(conn->handshake);
-	return events != 0 ? events : POLLIN;
+	if (events == 0)
+		events = POLLIN;
+	return events;
 }
 
 static bool may_wait(struct conn *conn, int fd, int flags)

@@ -85,9 +85,9 @@ static short visible(
 	if (conn_state(conn) == CONN_DEFERRED && (revents & POLLOUT) != 0)
 		conn->out_told = true;
 	if (conn_has_answer(conn))
-		revents |= (short)(wanted->events & (POLLIN | POLLRDNORM));
+		revents = (short)(revents | (wanted->events & (POLLIN | POLLRDNORM)));
 	if (conn_state(conn) == CONN_FAILED && !atomic_load(&conn->share->error_told))
-		revents |= POLLERR;
+		revents = (short)(revents | POLLERR);
 	revents = settled(conn, wanted->fd, revents);
 	*stepped |= revents != got->revents;
 	return revents;

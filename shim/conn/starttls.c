@@ -154,7 +154,7 @@ const char *starttls_quote(const struct starttls *starttls, char quote[STARTTLS_
 	while (len < STARTTLS_QUOTE_LEN - 1 && len < starttls->unit_len) {
 		unsigned char c = (unsigned char)starttls->unit[len];
 
-		quote[len++] = c >= 0x20 && c < 0x7f ? (char)c : '?';
+		quote[len++] = (char)(c >= 0x20 && c < 0x7f ? c : '?');
 	}
 	quote[len] = '\0';
 	return quote;

@@ -92,9 +92,10 @@ static size_t tag_len(const char *line)
 {
 	size_t len = 0;
 
-	while (line[len] > 0x20 && line[len] < 0x7f && strchr("(){%*\"\\+", line[len]) == NULL)
+	while (len <= TAG_MAX && line[len] > 0x20 && line[len] < 0x7f &&
+		strchr("(){%*\"\\+", line[len]) == NULL)
 		len++;
-	return line[len] == ' ' && len <= TAG_MAX ? len : 0;
+	return len <= TAG_MAX && line[len] == ' ' ? len : 0;
 }
 
 static void hear_client(struct starttls *starttls)

@@ -21,8 +21,10 @@ void early_clear(struct early *early)
 /* Room for a record, and for its plaintext behind it. */
 static bool make_room(struct early *early)
 {
-	if (early->record == NULL)
-		early->record = malloc(2 * RECORD_MAX_LEN);
+	if (early->record != NULL)
+		return true;
+	early->have = 0;
+	early->record = malloc(2 * RECORD_MAX_LEN);
 	return early->record != NULL;
 }
 

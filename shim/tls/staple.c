@@ -44,7 +44,8 @@ static int on_response(WOLFSSL *ssl, int error, byte *response, word32 len, word
 	if (copy == NULL)
 		return MEMORY_E;
 	memcpy(copy, response, len);
-	staple->response[index] = (struct x509_bytes){ copy, len };
+	staple->response[index].data = copy;
+	staple->response[index].len = len;
 	if (staple->subject[index].serial.len == 0)
 		return 0;
 	alert = check(staple, index, &why);

@@ -167,7 +167,7 @@ static int find_slot(const struct module *module, const struct pkcs11_uri *uri, 
 static int open_session(struct token *token, const struct why *why)
 {
 	CK_FUNCTION_LIST *func = token->module->func;
-	CK_SLOT_ID slot;
+	CK_SLOT_ID slot = 0;
 	int r = find_slot(token->module, &token->uri, &slot, why);
 	CK_RV rv;
 
@@ -285,7 +285,7 @@ static int find_object(struct token *token, const struct pkcs11_uri *uri, CK_OBJ
 	CK_FUNCTION_LIST *func = token->module->func;
 	CK_ATTRIBUTE wanted[3] = { { CKA_CLASS, &class, sizeof class } };
 	CK_ULONG used = 1, count = 0;
-	CK_OBJECT_HANDLE found[2];
+	CK_OBJECT_HANDLE found[2] = { CK_INVALID_HANDLE, CK_INVALID_HANDLE };
 
 	if (uri->object[0] != '\0')
 		wanted[used++] = (CK_ATTRIBUTE){ CKA_LABEL, (void *)(uintptr_t)uri->object,

@@ -102,7 +102,7 @@ static double measure(const struct policy *policy, unsigned long *matched)
 
 int main(void)
 {
-	printf("%u rules\n%-16s %12s %10s\n", RULES, "conditions", "ns/decision", "matched");
+	printf("%d rules\n%-16s %12s %10s\n", RULES, "conditions", "ns/decision", "matched");
 	for (unsigned kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
 		struct policy *policy = make_policy(kind);
 		unsigned long matched = 0;

@@ -300,7 +300,7 @@ static void no_descriptors(void)
 	NEED(getrlimit(RLIMIT_NOFILE, &limit) == 0);
 	full = limit;
 	peer_connects(listener);
-	while (count < 64 && (fds[count] = dup(0)) >= 0 && fds[count] < 40)
+	while (count < 63 && (fds[count] = dup(0)) >= 0 && fds[count] < 40)
 		count++;
 	full.rlim_cur = (rlim_t)(fds[count - 1] + 1);
 	if (fds[count] >= 0)

@@ -328,7 +328,8 @@ uint8_t *outgoing(size_t len)
 	static size_t room;
 
 	if (len > room) {
-		buf = realloc(buf, len);
+		free(buf);
+		buf = malloc(len);
 		NEED(buf != NULL);
 		room = len;
 	}
