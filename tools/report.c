@@ -80,9 +80,11 @@ static void end_section(FILE *out)
 }
 
 /* Headings: those that begin with '#' are of numbers. */
-static void begin_table(FILE *out, const char *const *headings)
+/* `stack`: where there is no room, a row is a block of its own. */
+static void begin_table(FILE *out, const char *const *headings, bool stack)
 {
-	fputs("<div class=\"scroll\"><table>\n<thead><tr>", out);
+	fprintf(out, "<div class=\"scroll\"><table%s>\n<thead><tr>",
+		stack ? " class=\"stack\"" : "");
 	for (; *headings != NULL; headings++) {
 		bool number = **headings == '#';
 
@@ -159,7 +161,7 @@ static int put_clear(const struct totals *totals, FILE *out)
 		      "observe audits all.</p>\n",
 			out);
 	else
-		begin_table(out, headings);
+		begin_table(out, headings, false);
 	for (; shown < count && shown < ROWS; shown++) {
 		fputs("<tr>", out);
 		html_cell(out, rows[shown]->name);
@@ -187,7 +189,7 @@ static int put_failures(const struct totals *totals, FILE *out)
 		return r;
 	begin_section(out, "What the causes mean");
 	if (count > 0)
-		begin_table(out, headings);
+		begin_table(out, headings, true);
 	for (size_t i = 0; i < count; i++) {
 		fputs("<tr>", out);
 		html_cell(out, rows[i]->name);
@@ -201,6 +203,11 @@ static int put_failures(const struct totals *totals, FILE *out)
 		end_table(out, count, count);
 	else
 		fputs("<p>Nothing failed.</p>\n", out);
+	if (totals->broken > 0)
+		fprintf(out,
+			"<p>Among them are %" PRIu64 " protected connections that were broken "
+			"off.</p>\n",
+			totals->broken);
 	if (totals->probes > 0)
 		fprintf(out,
 			"<p>Besides, %" PRIu64 " clients came and went without a word: port "
@@ -239,7 +246,7 @@ static int put_certs(const struct totals_view *view, FILE *out)
 	begin_section(out, "Certificates of peers, the first to end first");
 	if (count > 0) {
 		put_cert_bars(rows, count, view->now, out);
-		begin_table(out, headings);
+		begin_table(out, headings, false);
 	}
 	for (; shown < count && shown < ROWS; shown++) {
 		int64_t days = when_days_left(rows[shown]->not_after, view->now);
@@ -274,7 +281,7 @@ static int put_relaxed(const struct totals *totals, FILE *out)
 		return r;
 	begin_section(out, "Weak and relaxed");
 	if (count > 0)
-		begin_table(out, headings);
+		begin_table(out, headings, false);
 	for (; shown < count && shown < ROWS; shown++) {
 		size_t setting = strcspn(rows[shown]->name, "\n");
 		char name[64];

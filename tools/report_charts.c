@@ -154,14 +154,15 @@ void report_timeline(const struct timeline *timeline, FILE *out)
 	size_t count = extent(timeline, &top);
 
 	fprintf(out,
-		"<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Connections over time\">",
+		"<div class=\"scroll\"><svg class=\"timeline\" viewBox=\"0 0 %d %d\" role=\"img\" "
+		"aria-label=\"Connections over time\">",
 		WIDTH, TOP + PLOT + 26);
 	put_legend(out);
 	put_grid(top, out);
 	for (size_t i = 0; i < count; i++)
 		put_column(timeline, i, count, top, out);
 	put_times(timeline, count, out);
-	fputs("</svg>\n", out);
+	fputs("</svg></div>\n", out);
 }
 
 static void put_bar(const struct report_bar *bar, size_t row, uint64_t top, FILE *out)
