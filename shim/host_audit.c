@@ -3,6 +3,7 @@
  * environment (nginx does, in its workers). */
 #include "host_private.h"
 
+#include "audit/cause.h"
 #include "audit/writer.h"
 #include "deep.h"
 #include "notice.h"
@@ -99,10 +100,11 @@ static int open_audit(void)
 		return required(-ENOENT);
 	r = audit_writer_open(directory, why, sizeof(why));
 	if (r < 0 && why[0] != '\0')
-		notice("%s: connections are %s", why,
+		notice("%s: connections are %s (what to do: %s)", why,
 			mode == POLICY_AUDIT_REQUIRED
 				? "refused, since the policy requires an audit"
-				: "not audited");
+				: "not audited",
+			cause_advice(CAUSE_AUDIT));
 	if (r == 0)
 		tell_first();
 	errno = saved;

@@ -177,7 +177,10 @@ bool log_source_open(
 	}
 	/* No failure: nothing was audited there so far. */
 	if (good && log_merge_count(merge) == 0)
-		fail(0, "there are no audit files in '%s'",
+		fail(0,
+			"there are no audit files in '%s': programs write to the audit_dir of "
+			"their "
+			"policy; say where that is, or set SEAMTLS_AUDIT",
 			text_safe(name, sizeof name, source->places[0]));
 	return good;
 }

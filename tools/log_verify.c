@@ -487,6 +487,8 @@ int log_verify(char **places, const char *key_file, enum rows_format format)
 	if (r < 0)
 		return fail(r, "cannot read the key '%s'", key_file);
 	good = add_places(&verify, places);
+	if (good && verify.count == 0)
+		fail(0, "there are no audit files in '%s'", places[0]);
 	r = order(&verify);
 	status = r < 0 ? fail(r, "cannot start") : print(&verify, places, format);
 	for (size_t i = 0; i < verify.count; i++)

@@ -169,6 +169,15 @@ static void print_head(const struct suggest *suggest, FILE *out)
 {
 	char first[WHEN_LEN], last[WHEN_LEN];
 
+	if (suggest->last_us == 0) {
+		fputs("# The audit log has no events. Run the programs under a policy with "
+		      "'default = "
+		      "observe' in [global]\n# first (seamtls run -p POLICY PROGRAM), so that "
+		      "there is "
+		      "something to go by.\n",
+			out);
+		return;
+	}
 	fprintf(out, "# From the audit log of %s to %s.\n",
 		when_seconds(first, suggest->first_us / WHEN_SECOND_US),
 		when_seconds(last, suggest->last_us / WHEN_SECOND_US));
