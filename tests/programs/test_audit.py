@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The audit of real programs' connections: every field of DESIGN 2.4, and numbers that are right."""
 import datetime
+import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 import pytest
 
+from audit import Audit
 from clients import WAYS, probe
 from peers import BIG, Echo, Http, Sink, connect, content, echo_exchange, start_plain_server, start_server
 from process import free_port
@@ -175,3 +178,42 @@ def test_curl_is_named_in_the_audit(seam):
     program = seam.run([curl, "-sSf", f"http://localhost:{server.port}/10"], seam.policy(seam.outbound(server.port)))
     opened, = check_opened(program)
     check_common(opened, program, curl)
+
+
+# Fills what there is of a disk, goes on, makes room, and goes on again.
+FILLING = """
+import os, socket, sys
+audit, address = os.environ["SEAMTLS_AUDIT"], ("127.0.0.1", int(sys.argv[1]))
+def connect(count):
+    for _ in range(count):
+        socket.create_connection(address).close()
+connect(1)
+with open(audit + "/filler", "wb", 0) as file:
+    try:
+        while True:
+            file.write(bytes(1024))
+    except OSError:
+        pass
+connect(60)
+os.unlink(audit + "/filler")
+connect(5)
+print("done", flush=True)
+sys.stdin.read() or __import__("signal").pause()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk(seam):
+    """The program does not notice, the log says how many events are missing, and is whole otherwise."""
+    server = start_plain_server(seam, Sink)
+    policy = seam.policy(rule("outbound", server.port, name="seen", action="observe"))
+    program = seam.start(["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                          'mount -t tmpfs -o size=32k none "$SEAMTLS_AUDIT" && exec "$0" "$@"', sys.executable, "-c", FILLING, server.port], policy)
+    program.until(lambda: b"done" in program.stdout, "it has filled the disk")
+    inside = Audit(seam.tool, f"/proc/{program.pid}/root{program.audit.dir}")
+    lost = sum(event["lost"] for event in inside.find("lost"))
+    seen = len(inside.find("observe", rule="seen"))
+    assert lost > 0 and lost + seen == 66, inside.text()
+    assert inside.find("lost")[0]["reason"] == "No space left on device"
+    done = subprocess.run([seam.tool, "log", "--verify", "--format=json", inside.dir], capture_output=True, text=True, check=False)
+    assert {json.loads(line)["state"] for line in done.stdout.splitlines()} == {"unsealed"}, done.stdout

@@ -444,6 +444,15 @@ def test_follow_begins_with_nothing(make, follow, audit_dir):
     assert next_conn(process) == 1
 
 
+def test_follow_goes_on_where_the_writer_does(build, follow, audit_dir):
+    """The library's writer goes through many small files: every event comes once, and in order."""
+    process = follow(audit_dir)
+    process.stderr.readline()
+    subprocess.run([f"{build}/tests/tools/write_audit", audit_dir, "size=2000", "events=200"], check=True, timeout=60)
+    assert len(list(audit_dir.glob("*.audit"))) > 10
+    assert [next_conn(process) for _ in range(201)] == list(range(1, 202))
+
+
 def test_follow_ends_when_nobody_reads(make, follow, audit_dir):
     make("a", ("open", at(0, conn=1)))
     process = follow(audit_dir)
