@@ -110,17 +110,8 @@ static const struct table_column columns[] = {
 	{ "CIPHER", 10, 28, 8 },
 	{ "RESULT", 16, 40, 2 },
 };
+#define INDENT 21 /* what is below a row stands below the second column */
 #define COLUMN_COUNT (sizeof columns / sizeof columns[0])
-
-/* Where there is room, what to do comes last. */
-static void add_advice(const struct audit_event *event, char *out, size_t len)
-{
-	const char *cause = cause_of(event);
-	size_t used = strlen(out);
-
-	if (cause != NULL && cause_to_do(cause) != NULL && !cause_is_probe(cause))
-		snprintf(out + used, len - used, "; what to do: %s", cause_to_do(cause));
-}
 
 /* How it ended: what is known of verification, reason, alerts, traffic. */
 static const char *result_text(const struct audit_event *event, char *out, size_t len)
@@ -146,16 +137,29 @@ static const char *result_text(const struct audit_event *event, char *out, size_
 		event->bytes_out != AUDIT_ABSENT && n >= 0 && (size_t)n < len)
 		snprintf(out + n, len - (size_t)n, "%s%" PRIu64 " in, %" PRIu64 " out",
 			n > 0 ? ", " : "", event->bytes_in, event->bytes_out);
-	add_advice(event, out, len);
 	return out[0] == ',' ? out + 2 : out;
 }
 
+static const char *advice_for(const struct audit_event *event)
+{
+	const char *cause = cause_of(event);
+
+	return cause != NULL && !cause_is_probe(cause) ? cause_to_do(cause) : NULL;
+}
+
+/* On a terminal a failure that does not fit is told below its row, since it is what is looked for;
+ * elsewhere an event is a line. */
 static void print_row(struct log_printer *printer, const struct audit_event *event)
 {
-	const char *program = event->program, *slash;
-	char result[1024], when[WHEN_LEN];
+	const char *program = event->program, *slash, *advice = advice_for(event), *result;
+	char buf[1024], whole[1536], when[WHEN_LEN];
+	bool below;
 
 	slash = program != NULL ? strrchr(program, '/') : NULL;
+	result = result_text(event, buf, sizeof buf);
+	snprintf(whole, sizeof whole, "%s%s%s", result, advice != NULL ? "; what to do: " : "",
+		advice != NULL ? advice : "");
+	below = advice != NULL && !table_fits(&printer->table, whole);
 	table_row(&printer->table, (const char *const[]){
 					   when_short(when, event->time_us / WHEN_SECOND_US),
 					   audit_type_name(event->type),
@@ -165,8 +169,13 @@ static void print_row(struct log_printer *printer, const struct audit_event *eve
 					   event->remote,
 					   event->version,
 					   event->cipher,
-					   result_text(event, result, sizeof result),
+					   below ? cause_of(event) : whole,
 				   });
+	if (!below)
+		return;
+	table_below(&printer->table, INDENT, result);
+	snprintf(whole, sizeof whole, "what to do: %s", advice);
+	table_below(&printer->table, INDENT, whole);
 }
 
 /* --- all of them --- */

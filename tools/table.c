@@ -66,6 +66,7 @@ void table_begin(struct table *table, const struct table_column *columns, size_t
 	table->columns = columns;
 	table->count = count;
 	table->cut = total > 0;
+	table->total = total;
 	for (size_t i = 0; i < count; i++)
 		table->width[i] = table->cut ? columns[i].least : columns[i].want;
 	if (!table->cut)
@@ -154,6 +155,28 @@ void table_row_wrapped(struct table *table, const char *const *texts)
 			shown[i] = "";
 		rest += len + strspn(rest + len, " ");
 	} while (*rest != '\0');
+}
+
+bool table_fits(const struct table *table, const char *text)
+{
+	char safe[CELL_MAX];
+	size_t taken;
+
+	text_fit(text_safe(safe, sizeof safe, text), sizeof safe, &taken);
+	return !table->cut || taken <= table->width[table->count - 1];
+}
+
+void table_below(struct table *table, size_t indent, const char *text)
+{
+	size_t width = table->total > indent + 20 ? table->total - indent : CELL_MAX;
+	char safe[CELL_MAX];
+
+	for (const char *rest = text_safe(safe, sizeof safe, text); *rest != '\0';) {
+		size_t len = line_of(rest, width);
+
+		fprintf(table->out, "%*s%.*s\n", (int)indent, "", (int)len, rest);
+		rest += len + strspn(rest + len, " ");
+	}
 }
 
 void table_head(struct table *table)

@@ -23,6 +23,7 @@ struct table {
 	const struct table_column *columns;
 	size_t count;
 	bool cut;                        /* to the width */
+	size_t total;                    /* ... of the terminal */
 	size_t width[TABLE_COLUMNS_MAX]; /* 0: not shown */
 };
 
@@ -34,5 +35,9 @@ void table_head(struct table *table);
 void table_row(struct table *table, const char *const *texts);
 /* The same, with the last text on several lines if need be, and "" for nothing at all. */
 void table_row_wrapped(struct table *table, const char *const *texts);
+/* Whether a text fits into the last column. */
+bool table_fits(const struct table *table, const char *text);
+/* Lines below a row, as wide as the terminal, which begin behind `indent` blanks. */
+void table_below(struct table *table, size_t indent, const char *text);
 
 #endif

@@ -218,6 +218,21 @@ def test_table_fits_the_terminal(build, make, audit_dir, columns):
         assert lines[0].split() == ["TIME", "EVENT", "RULE", "PROGRAM", "DIRECTION", "REMOTE", "VERSION", "CIPHER", "RESULT"]
 
 
+@pytest.mark.parametrize("columns", [1, 10, 40, 60, 80, 120, 400])
+def test_a_failure_is_told_whole_on_a_terminal(build, make, audit_dir, columns):
+    """Below its row if there is no room beside it: what failed and what to do; what it is made of stays harmless."""
+    reason = "certificate is for 'dns:" + "x" * 50 + "', not for \x1b[31m'" + "y " * 40 + "'"
+    make("a", ("fail", at(0, rule="r", cause="name", reason=reason)), ("open", at(1, verify="ok")))
+    lines = in_terminal([f"{build}/tools/seamtls", "log", audit_dir], columns)
+    text = " ".join(line.strip() for line in lines)
+    assert "\x1b" not in text and r"\x1B[31m" in text.replace(" ", "")
+    assert "what to do: set server_name to a name" in text
+    if 41 < columns < 400:
+        assert max(map(len, lines)) <= columns and " name" in lines[1] and lines[2].startswith(" " * 21 + "certificate is for")
+    if columns == 400:
+        assert len(lines) == 3
+
+
 def test_table_elsewhere_is_not_cut(seamtls, make, audit_dir):
     make("a", ("close", at(0, reason="why " * 60, rule="r" * 100, bytes_in=5, bytes_out=6)), ("lost", at(1, lost=3, reason="No space")))
     closed, lost = seamtls("log", audit_dir).stdout.splitlines()[1:]
