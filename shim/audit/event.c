@@ -76,6 +76,7 @@ const char *audit_alert_name(int description)
 		{ 115, "unknown_psk_identity" },
 		{ 116, "certificate_required" },
 		{ 120, "no_application_protocol" },
+		{ 121, "ech_required" },
 	};
 
 	for (size_t i = 0; i < sizeof alerts / sizeof alerts[0]; i++)

@@ -19,6 +19,8 @@
 #define CONTROL_RECORDS_MOST 128 /* without data in between: no honest peer needs as many */
 #define MESSAGE_HEAD_LEN 4
 #define KEY_UPDATE_LEN 5
+#define MESSAGE_HELLO_REQUEST 0
+#define MESSAGE_CLIENT_HELLO 1
 #define MESSAGE_NEW_SESSION_TICKET 4
 #define MESSAGE_CERTIFICATE_REQUEST 13
 #define MESSAGE_KEY_UPDATE 24
@@ -260,6 +262,18 @@ static int take_request(struct conn *conn, int fd, const uint8_t *body, uint32_t
 	return r;
 }
 
+/* RFC 5246 7.4.1.1: a renegotiation may be declined, and goes no further than its first message. */
+static int decline_renegotiation(struct conn *conn, int fd, uint8_t type)
+{
+	static const uint8_t no_renegotiation[2] = { LEVEL_WARNING, ALERT_NO_RENEGOTIATION };
+
+	if (type != (conn->role == TLS_CLIENT ? MESSAGE_HELLO_REQUEST : MESSAGE_CLIENT_HELLO))
+		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
+			"the peer sent a handshake message that has no place here");
+	send_control(conn, fd, RECORD_ALERT, no_renegotiation, sizeof(no_renegotiation));
+	return 0;
+}
+
 /* One message's head is complete, and `left` bytes are there behind it: what it is decides what
  * becomes of its body. What is taken is taken if all of it is there. A ticket that is split over
  * records, which nobody needs to do, is skipped. */
@@ -268,12 +282,15 @@ static int take_head(struct conn *conn, int fd, const uint8_t *data, size_t left
 	struct share *share = conn->share;
 	uint32_t len = (uint32_t)share->message[1] << 16 | (uint32_t)share->message[2] << 8 |
 		       share->message[3];
+	bool tls13 = share->receive_key.version == RECORD_TLS13;
 	uint8_t type = share->message[0];
 	int r = 0;
 
-	if (type == MESSAGE_KEY_UPDATE && len == KEY_UPDATE_LEN - MESSAGE_HEAD_LEN)
+	if (tls13 && type == MESSAGE_KEY_UPDATE && len == KEY_UPDATE_LEN - MESSAGE_HEAD_LEN)
 		return 0;
-	if (type == MESSAGE_CERTIFICATE_REQUEST && conn->post_auth != NULL && len <= left)
+	if (!tls13)
+		r = decline_renegotiation(conn, fd, type);
+	else if (type == MESSAGE_CERTIFICATE_REQUEST && conn->post_auth != NULL && len <= left)
 		r = take_request(conn, fd, data, len);
 	else if (type != MESSAGE_NEW_SESSION_TICKET || conn->role != TLS_CLIENT ||
 		 len > RECORD_MAX_PLAINTEXT * 4)
@@ -312,13 +329,12 @@ static int take_messages(struct conn *conn, int fd, const uint8_t *data, size_t 
 	return r;
 }
 
-/* RFC 5246 7.4.1.1: a renegotiation may be declined. */
-static int decline_renegotiation(struct conn *conn, int fd)
+bool control_takes(const struct share *share, enum record_type type, size_t len)
 {
-	static const uint8_t no_renegotiation[2] = { LEVEL_WARNING, ALERT_NO_RENEGOTIATION };
+	bool amid = share->message_len > 0 || share->message_skip > 0;
 
-	send_control(conn, fd, RECORD_ALERT, no_renegotiation, sizeof(no_renegotiation));
-	return 0;
+	return type != RECORD_APPLICATION_DATA || len == 0 ||
+	       (amid && share->receive_key.version == RECORD_TLS13);
 }
 
 int conn_control_record(
@@ -328,7 +344,7 @@ int conn_control_record(
 		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
 			"the peer sends one record after the other without data");
 	/* RFC 8446 5.1: no record type may come between the parts of a handshake message. */
-	if (type != RECORD_HANDSHAKE &&
+	if (type != RECORD_HANDSHAKE && conn->share->receive_key.version == RECORD_TLS13 &&
 		(conn->share->message_len > 0 || conn->share->message_skip > 0))
 		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,
 			"the peer interrupted a handshake message");
@@ -338,8 +354,6 @@ int conn_control_record(
 	case RECORD_ALERT:
 		return take_alert(conn, fd, data, len);
 	case RECORD_HANDSHAKE:
-		if (conn->share->receive_key.version == RECORD_TLS12)
-			return decline_renegotiation(conn, fd);
 		return take_messages(conn, fd, data, len);
 	default:
 		return refuse(conn, fd, ALERT_UNEXPECTED_MESSAGE,

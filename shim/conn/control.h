@@ -14,6 +14,10 @@
 
 struct conn;
 
+struct share;
+
+/* Whether a record of this type, with so much in it, is for conn_control_record(). */
+bool control_takes(const struct share *share, enum record_type type, size_t len);
 int conn_control_record(
 	struct conn *conn, int fd, enum record_type type, const uint8_t *data, size_t len);
 /* What a handshake record holds is one whole KeyUpdate. */

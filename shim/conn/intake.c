@@ -228,7 +228,7 @@ static ssize_t open_records(struct intake *in, struct sink *sink)
 		if (n < 0)
 			return conn_control_failed(in->conn, in->fd, (int)n);
 		used += record_len;
-		if (type != RECORD_APPLICATION_DATA || n == 0) {
+		if (control_takes(in->share, type, (size_t)n)) {
 			r = intake_control(in, type, out, (size_t)n);
 			if (r < 0)
 				return r;
@@ -274,7 +274,7 @@ static int park(struct intake *in, size_t record_len)
 		return conn_control_failed(in->conn, in->fd, (int)n);
 	in->share->held = true;
 	plaintext->len = (uint32_t)n;
-	if (type == RECORD_APPLICATION_DATA && n > 0) {
+	if (!control_takes(in->share, type, (size_t)n)) {
 		intake_count_data(in, (size_t)n);
 		return 0;
 	}

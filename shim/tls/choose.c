@@ -5,15 +5,15 @@
  * and cannot be told of another in the middle of a handshake; so the ClientHello is looked at
  * before wolfSSL sees it, and wolfSSL then begins with the right context.
  */
+#include "tls/alert.h"
 #include "tls/handshake_private.h"
 #include "tls/hello.h"
+#include "tls/hello_check.h"
 #include "tls/name.h"
 #include "tls/suite.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define HELLO_MAX 65536 /* none that is meant is longer */
 
 static bool lists_suite(const struct tls_context *context, const struct hello *hello)
 {
@@ -90,46 +90,43 @@ static struct tls_context *best_for(struct tls_context *first, const struct hell
 	return best != NULL ? best : first;
 }
 
-/* 0; -EAGAIN; -EBADMSG: there is no ClientHello that could be understood. */
-static int gather(struct tls_handshake *handshake, struct hello *out)
+/* wolfSSL's TLS 1.3 would ask for a share of a group that the client does not have (RFC 8446 4.1.4
+ * forbids it). */
+static int check_groups(
+	const struct tls_context *context, const struct hello *hello, const struct why *why)
 {
-	int r = -EAGAIN;
-
-	while (r == -EAGAIN) {
-		const uint8_t *record;
-		uint8_t *hello;
-		size_t len;
-
-		r = wire_read_ahead(&handshake->wire, &record, &len);
-		if (r <= 0)
-			return r == -EAGAIN ? r : -EBADMSG;
-		len -= RECORD_HEADER_LEN;
-		if (record[0] != RECORD_HANDSHAKE || handshake->hello_len + len > HELLO_MAX)
-			return -EBADMSG;
-		hello = realloc(handshake->hello, handshake->hello_len + len + 1);
-		if (hello == NULL)
-			return -EBADMSG;
-		memcpy(hello + handshake->hello_len, record + RECORD_HEADER_LEN, len);
-		handshake->hello = hello;
-		handshake->hello_len += len;
-		r = hello_parse(hello, handshake->hello_len, out);
-	}
-	return r;
+	if (!hello->tls13 || !context->tls13 || hello->groups.data == NULL)
+		return 0;
+	for (int i = 0; i < context->group_count; i++)
+		if (hello_lists(hello->groups, (unsigned)context->groups[i]))
+			return 0;
+	why_because(why, CAUSE_NOTHING_IN_COMMON);
+	why_say(why, -EPROTO, "no group for the key exchange in common with the peer");
+	return ALERT_HANDSHAKE_FAILURE;
 }
 
 int choose_context(struct tls_handshake *handshake)
 {
+	const struct why why = { handshake->result.reason, sizeof handshake->result.reason,
+		&handshake->result.cause };
 	struct tls_context *before = handshake->first;
 	struct hello hello;
-	int r = gather(handshake, &hello);
+	int r = hello_take(handshake);
 
 	if (r == -EAGAIN)
 		return r;
-	handshake->choosing = false;
-	/* What is wrong with a ClientHello is wolfSSL's to say. */
+	handshake->looking = false;
 	if (r == 0)
+		r = hello_parse(handshake->hello, handshake->hello_len, &hello);
+	/* What is wrong with a ClientHello that cannot be parsed is wolfSSL's to say. */
+	if (r == 0) {
 		handshake->context = best_for(handshake->first, &hello);
-	free(handshake->hello);
-	handshake->hello = NULL;
+		handshake->alert = hello_check(&hello, &why);
+		if (handshake->alert == 0)
+			handshake->alert = check_groups(handshake->context, &hello, &why);
+	}
+	hello_drop(handshake);
+	if (handshake->alert != 0)
+		return -EPROTO;
 	return handshake->context != before ? handshake_begin(handshake) : 0;
 }

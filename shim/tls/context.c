@@ -266,6 +266,7 @@ static int context_fill(struct tls_context *context, const struct tls_settings *
 
 	if (r < 0)
 		return r;
+	context->tls12 = tls12;
 	context->tls13 = tls13;
 	context->ctx = wolfSSL_CTX_new(method_new(context->role, tls12, tls13));
 	if (context->ctx == NULL)

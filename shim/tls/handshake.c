@@ -17,14 +17,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <wolfssl/internal.h>
+
 #define FIRST_SECRET_ID                                                                            \
 	1 /* CLIENT_HANDSHAKE_SECRET of wolfSSL, then in the order of ours; 0 is of early data */
 
 static int on_read(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
 	struct tls_handshake *handshake = arg;
-	ssize_t n;
+	ssize_t n = 0;
 
+	if (handshake->looking && handshake->context->role == TLS_CLIENT)
+		n = hello_check_reply(handshake);
+	if (n < 0)
+		return n == -EAGAIN ? WOLFSSL_CBIO_ERR_WANT_READ : WOLFSSL_CBIO_ERR_GENERAL;
 	if (handshake->context->role == TLS_SERVER) {
 		ticket_before_read(handshake);
 		n = early_read(handshake, (uint8_t *)buf, (size_t)len);
@@ -40,15 +46,36 @@ static int on_read(WOLFSSL *ssl, char *buf, int len, void *arg)
 			    : WOLFSSL_CBIO_ERR_GENERAL;
 }
 
+/* Where the last record begins. */
+static size_t last_record(const uint8_t *buf, size_t len)
+{
+	size_t at = 0, next = 0;
+
+	while (next < len && len - next >= RECORD_HEADER_LEN) {
+		at = next;
+		next += RECORD_HEADER_LEN + (size_t)(buf[at + 3] << 8 | buf[at + 4]);
+	}
+	return at;
+}
+
+/* wolfSSL's own alert is not let out: it is not always the right one, and for some errors there are
+ * two. What it was is kept for parting_alert(). */
 static int on_write(WOLFSSL *ssl, char *buf, int len, void *arg)
 {
 	struct tls_handshake *handshake = arg;
+	WOLFSSL_ALERT_HISTORY history = { { -1, -1 }, { -1, -1 } };
+	size_t size = (size_t)len;
 
-	(void)ssl;
-	/* All that wolfSSL says then is its own alert, which is not always the right one. */
-	if (handshake->rejected)
+	if (handshake->rejected || handshake->wolfssl_alert >= 0)
 		return len;
-	return wire_write(&handshake->wire, (const uint8_t *)buf, (size_t)len) == 0
+	wolfSSL_get_alert_history(ssl, &history);
+	if (history.last_tx.level == alert_fatal) {
+		handshake->wolfssl_alert = history.last_tx.code;
+		size = last_record((const uint8_t *)buf, size);
+	}
+	if (handshake->looking && handshake->context->role == TLS_CLIENT)
+		hello_note_own(handshake, (const uint8_t *)buf, size);
+	return size == 0 || wire_write(&handshake->wire, (const uint8_t *)buf, size) == 0
 		       ? len
 		       : WOLFSSL_CBIO_ERR_GENERAL;
 }
@@ -169,6 +196,11 @@ static int set_client(struct tls_handshake *handshake, const char *name)
 
 	if (r == 0)
 		r = staple_ask(handshake);
+	/* RFC 9325 3.5. There is never more than one handshake on a connection of ours; this is for
+	 * the server to know that it is the first. */
+	if (r == 0 && handshake->context->tls12 &&
+		wolfSSL_UseSecureRenegotiation(handshake->ssl) != WOLFSSL_SUCCESS)
+		r = -ENOMEM;
 	/* wolfSSL puts the names of each call before the ones it has. */
 	for (size_t i = handshake->context->alpn_count; i > 0 && r == 0; i--)
 		r = use_alpn(handshake, handshake->context->alpn[i - 1]);
@@ -221,8 +253,9 @@ int tls_handshake_new(struct tls_context *context, const char *name,
 		return -ENOMEM;
 	handshake->first = tls_context_ref(context);
 	handshake->context = context;
-	handshake->choosing = context->next != NULL;
+	handshake->looking = true;
 	handshake->status = -EAGAIN;
+	handshake->wolfssl_alert = -1;
 	handshake->result.alert_sent = handshake->result.alert_received = -1;
 	/* What is relaxed shows even if nothing comes to be verified. */
 	if (context->role == TLS_CLIENT && context->verify != POLICY_VERIFY_FULL)
@@ -277,7 +310,7 @@ void tls_handshake_free(struct tls_handshake *handshake)
 	tls_resumption_free(handshake->resumption);
 	free(handshake->tickets);
 	free(handshake->name);
-	free(handshake->hello);
+	hello_drop(handshake);
 	tls_context_free(handshake->first);
 	free(handshake->also);
 	explicit_bzero(handshake, sizeof *handshake);
@@ -368,6 +401,14 @@ static bool is_group_allowed(struct tls_handshake *handshake)
 	return false;
 }
 
+/* RFC 8446 4.4.2, RFC 5246 7.4.6. wolfSSL's server takes a certificate that it did not ask for. */
+static bool sent_unasked(const struct tls_handshake *handshake)
+{
+	return handshake->context->role == TLS_SERVER &&
+	       handshake->context->client_auth == POLICY_CLIENT_NONE &&
+	       handshake->ssl->msgsReceived.got_certificate;
+}
+
 /* There may be no wolfSSL to ask. */
 static int say_memory(struct tls_handshake *handshake, int r)
 {
@@ -378,21 +419,30 @@ static int say_memory(struct tls_handshake *handshake, int r)
 	return why_say(&why, r, "%s", why_errno(r));
 }
 
+/* The peer is told of the end. Nobody waits for that to get through. */
+static int part(struct tls_handshake *handshake, int r)
+{
+	parting_alert(handshake, r);
+	wire_flush(&handshake->wire);
+	return r;
+}
+
 /* One run of wolfSSL, as far as its input goes. 0: it is through. */
 static int run(struct tls_handshake *handshake)
 {
-	int r = handshake->choosing ? choose_context(handshake) : 0, error;
+	bool server = handshake->context->role == TLS_SERVER;
+	int r = server && handshake->looking ? choose_context(handshake) : 0, error;
 
 	if (r == -EAGAIN)
 		return r;
 	if (r < 0)
-		return say_memory(handshake, r);
-	r = handshake->context->role == TLS_CLIENT ? wolfSSL_connect(handshake->ssl)
-						   : wolfSSL_accept(handshake->ssl);
+		return r == -EPROTO ? part(handshake, r) : say_memory(handshake, r);
+	r = server ? wolfSSL_accept(handshake->ssl) : wolfSSL_connect(handshake->ssl);
 	if (r != WOLFSSL_SUCCESS)
 		error = wolfSSL_get_error(handshake->ssl, r);
 	else
-		error = session_finish(handshake) < 0  ? SESSION_TICKET_EXPECT_E
+		error = session_finish(handshake) < 0  ? SESSION_SECRET_CB_E
+			: sent_unasked(handshake)      ? SANITY_MSG_E
 			: !is_trusted(handshake)       ? NO_PEER_CERT
 			: !is_group_allowed(handshake) ? ECC_CURVE_ERROR
 						       : 0;
@@ -402,12 +452,11 @@ static int run(struct tls_handshake *handshake)
 	}
 	if (error == WOLFSSL_ERROR_WANT_READ)
 		return -EAGAIN;
+	if (handshake->alert != 0 && !handshake->rejected)
+		return part(handshake, -EPROTO); /* we have refused its hello */
 	r = reason_find(handshake, error);
 	note_result(handshake);
-	parting_alert(handshake, r);
-	/* Nobody waits for it to get through. */
-	wire_flush(&handshake->wire);
-	return r;
+	return part(handshake, r);
 }
 
 int tls_handshake_step(struct tls_handshake *handshake)

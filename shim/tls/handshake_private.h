@@ -27,9 +27,11 @@ struct tls_secret {
 struct tls_handshake {
 	struct tls_context *first;         /* of the rule's contexts */
 	const struct tls_context *context; /* the one that is used */
-	bool choosing;                     /* ... is not settled before the ClientHello is there */
-	uint8_t *hello;                    /* as far as that has come */
+	bool looking;   /* the peer's hello is to be looked at before wolfSSL sees it */
+	uint8_t *hello; /* as far as that has come */
 	size_t hello_len;
+	uint8_t *own_hello; /* client: what it has to answer */
+	size_t own_hello_len;
 	WOLFSSL *ssl;
 	struct wire wire;
 	struct early early; /* server */
@@ -42,9 +44,10 @@ struct tls_handshake {
 	struct staple staple;
 	bool judged;   /* the peer's certificates, by us */
 	bool rejected; /* our verdict on the peer's certificate; the reason is in result.verify */
-	int alert;     /* ... and what the peer is told of it */
+	int alert;     /* what the peer is told of that, or of what it did; 0: not settled */
 	bool accepted;
-	bool agreed; /* wolfSSL is through, our last flight may still have to go out */
+	int wolfssl_alert; /* what wolfSSL would have told it; -1: nothing */
+	bool agreed;       /* wolfSSL is through, our last flight may still have to go out */
 	int status; /* what tls_handshake_step() has to say from now on: 0 or the error; -EAGAIN: it
 		       goes on */
 	struct tls_secret secrets[SECRET_COUNT]; /* TLS 1.3, as far as it has come */
@@ -63,8 +66,16 @@ struct tls_handshake {
 	struct tls_resumption *resumption;
 };
 
+/* hello_take.c: the peer's first message, into handshake->hello. 0; -EAGAIN: it is not there yet;
+ * -EBADMSG: there is none. */
+int hello_take(struct tls_handshake *handshake);
+void hello_drop(struct tls_handshake *handshake);
+/* Client: its first record; and what the server answers. As choose_context(). */
+void hello_note_own(struct tls_handshake *handshake, const uint8_t *record, size_t len);
+int hello_check_reply(struct tls_handshake *handshake);
+
 /* choose.c: settles which certificate the client gets. 0; -EAGAIN: the ClientHello is not there
- * yet; -ENOMEM. */
+ * yet; -EPROTO: it is refused, with the reason and the alert; -ENOMEM. */
 int choose_context(struct tls_handshake *handshake);
 /* wolfSSL begins anew, with the context that is set now. 0 or -errno. */
 int handshake_begin(struct tls_handshake *handshake);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Vectors with their lengths in front, taken off one by one. */
 #include "tls/hello.h"
+#include "tls/extension.h"
 #include "tls/name.h"
 #include "tls/vector.h"
 #include <errno.h>
@@ -10,15 +11,6 @@
 #define MESSAGE_HEADER_LEN 4
 #define VERSION_LEN 2
 #define RANDOM_LEN 32
-
-enum {
-	EXTENSION_SERVER_NAME = 0,
-	EXTENSION_GROUPS = 10,
-	EXTENSION_SIGNATURES = 13,
-	EXTENSION_PROTOCOLS = 16,
-	EXTENSION_EARLY_DATA = 42,
-	EXTENSION_VERSIONS = 43
-};
 
 /* RFC 6066 3: a list that has one host name. What is none is not looked for among certificates. */
 static bool read_name(struct x509_bytes body, struct hello *out)

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * wolfSSL ends some handshakes without a word. The peer then sees a connection that closes, and its
- * log says nothing of use. And it has one alert for all that is wrong with a certificate. So the
- * alert is made here, with the record layer, from the secrets that
- * wolfSSL has told us of.
+ * wolfSSL ends some handshakes without a word, others with two alerts, and it has one for all that
+ * is wrong with a certificate. So its alerts do not go out: the alert is made here, with the record
+ * layer, from the secrets that wolfSSL has told us of.
  */
 #include "tls/alert.h"
 #include "tls/handshake_private.h"
 #include "tls/suite.h"
 #include <errno.h>
 
+#include <wolfssl/internal.h>
+
 static int description_for(const struct tls_handshake *handshake, int r)
 {
-	if (handshake->rejected)
+	if (handshake->alert != 0)
 		return handshake->alert;
+	if (handshake->wolfssl_alert >= 0)
+		return handshake->wolfssl_alert;
 	return r == -EPROTO || r == -EKEYREJECTED ? ALERT_HANDSHAKE_FAILURE : ALERT_INTERNAL_ERROR;
 }
 
@@ -40,12 +43,11 @@ static int current_key(const struct tls_handshake *handshake, struct record_key 
 	return r;
 }
 
-/* TLS 1.2 after our ChangeCipherSpec. While it is not through, wolfSSL has alerts for all that can
- * go wrong. */
+/* TLS 1.2 behind our Finished. */
 static ssize_t seal_tls12(struct tls_handshake *handshake, struct record_key *key,
 	const struct iovec *iov, uint8_t *record)
 {
-	if (!wolfSSL_is_init_finished(handshake->ssl) || handshake_send_key(handshake, key) < 0)
+	if (handshake_send_key(handshake, key) < 0)
 		return -ENOENT;
 	return record_seal(key, RECORD_ALERT, iov, 0, iov->iov_len, record);
 }
@@ -62,12 +64,13 @@ void parting_alert(struct tls_handshake *handshake, int r)
 	int found;
 
 	if (result->alert_sent >= 0 || result->alert_received >= 0 || wire->not_tls || wire->eof ||
-		wire->error != 0)
+		(wire->error != 0 && wire->fault.text == NULL))
 		return;
 	found = current_key(handshake, &key);
 	if (found == 0)
 		len = record_seal(&key, RECORD_ALERT, &iov, 0, sizeof body, record);
-	else if (wire->changed_cipher && wolfSSL_GetVersion(handshake->ssl) == WOLFSSL_TLSV1_2)
+	else if (wolfSSL_version(handshake->ssl) == RECORD_TLS12 &&
+		 IsEncryptionOn(handshake->ssl, 1))
 		len = seal_tls12(handshake, &key, &iov, record);
 	record_key_clear(&key);
 	if (len > 0 && wire_write(&handshake->wire, record, (size_t)len) == 0)

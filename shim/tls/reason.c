@@ -7,48 +7,75 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BAD_KEY "the peer's share of the key exchange is no key of its group"
+#define BAD_SIGNATURE "the peer's signature is wrong: it does not hold the key of its certificate"
+#define BAD_LENGTHS "the peer sent a message whose lengths are wrong"
+
 static const struct {
 	int error; /* wolfSSL's */
 	int result;
+	int alert; /* where wolfSSL has none, or handshake_failure for want of a better one; 0 */
 	enum cause cause;
 	const char *text;
 } errors[] = {
-	{ VERSION_ERROR, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+	{ VERSION_ERROR, -EPROTO, ALERT_PROTOCOL_VERSION, CAUSE_NOTHING_IN_COMMON,
 		"no TLS version in common with the peer" },
-	{ MATCH_SUITE_ERROR, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+	{ MATCH_SUITE_ERROR, -EPROTO, 0, CAUSE_NOTHING_IN_COMMON,
 		"no cipher suite or TLS version in common with the peer" },
-	{ BAD_KEY_SHARE_DATA, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+	{ BAD_KEY_SHARE_DATA, -EPROTO, 0, CAUSE_NOTHING_IN_COMMON,
 		"no group for the key exchange in common with the peer" },
-	{ ECC_CURVE_ERROR, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+	{ ECC_CURVE_ERROR, -EPROTO, 0, CAUSE_NOTHING_IN_COMMON,
 		"no group for the key exchange in common with the peer" },
-	{ ECC_CURVETYPE_ERROR, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+	{ ECC_CURVETYPE_ERROR, -EPROTO, 0, CAUSE_NOTHING_IN_COMMON,
 		"no group for the key exchange in common with the peer" },
-	{ UNKNOWN_ALPN_PROTOCOL_NAME_E, -EPROTO, CAUSE_NOTHING_IN_COMMON,
+	{ UNKNOWN_ALPN_PROTOCOL_NAME_E, -EPROTO, 0, CAUSE_NOTHING_IN_COMMON,
 		"no application protocol (ALPN) in common with the peer" },
-	{ UNSUPPORTED_SUITE, -EPROTO, CAUSE_TAMPERED,
+	{ UNSUPPORTED_SUITE, -EPROTO, ALERT_ILLEGAL_PARAMETER, CAUSE_TAMPERED,
 		"the peer chose a cipher suite that was not offered" },
-	{ NO_PEER_CERT, -EKEYREJECTED, CAUSE_NO_CERTIFICATE,
+	{ NO_PEER_CERT, -EKEYREJECTED, 0, CAUSE_NO_CERTIFICATE,
 		"the peer sent no certificate, and one is required" },
-	{ NO_CERT_ERROR, -EKEYREJECTED, CAUSE_NO_CERTIFICATE,
+	{ NO_CERT_ERROR, -EKEYREJECTED, 0, CAUSE_NO_CERTIFICATE,
 		"the peer sent no certificate, and one is required" },
-	{ VERIFY_SIGN_ERROR, -EKEYREJECTED, CAUSE_TAMPERED,
-		"the peer's signature is wrong: it does not hold the key of its certificate" },
-	{ SIG_VERIFY_E, -EKEYREJECTED, CAUSE_TAMPERED,
-		"the peer's signature is wrong: it does not hold the key of its certificate" },
-	{ VERIFY_FINISHED_ERROR, -EPROTO, CAUSE_TAMPERED,
+	{ VERIFY_SIGN_ERROR, -EKEYREJECTED, ALERT_DECRYPT_ERROR, CAUSE_TAMPERED, BAD_SIGNATURE },
+	{ SIG_VERIFY_E, -EKEYREJECTED, ALERT_DECRYPT_ERROR, CAUSE_TAMPERED, BAD_SIGNATURE },
+	{ VERIFY_FINISHED_ERROR, -EPROTO, ALERT_DECRYPT_ERROR, CAUSE_TAMPERED,
 		"the handshake was tampered with: the Finished message is wrong" },
-	{ DECRYPT_ERROR, -EPROTO, CAUSE_TAMPERED, "a record of the peer does not authenticate" },
-	{ VERIFY_MAC_ERROR, -EPROTO, CAUSE_TAMPERED, "a record of the peer does not authenticate" },
-	{ SESSION_TICKET_EXPECT_E, -EPROTO, CAUSE_TAMPERED,
+	{ DECRYPT_ERROR, -EPROTO, ALERT_BAD_RECORD_MAC, CAUSE_TAMPERED,
+		"a record of the peer does not authenticate" },
+	{ VERIFY_MAC_ERROR, -EPROTO, ALERT_BAD_RECORD_MAC, CAUSE_TAMPERED,
+		"a record of the peer does not authenticate" },
+	{ SESSION_SECRET_CB_E, -EPROTO, ALERT_ILLEGAL_PARAMETER, CAUSE_TAMPERED,
 		"a session was resumed that cannot be resumed here" },
-	{ OUT_OF_ORDER_E, -EPROTO, CAUSE_TAMPERED,
+	{ SESSION_TICKET_EXPECT_E, -EPROTO, ALERT_UNEXPECTED_MESSAGE, CAUSE_TAMPERED,
+		"the peer promised a session ticket and sent none" },
+	{ OUT_OF_ORDER_E, -EPROTO, ALERT_UNEXPECTED_MESSAGE, CAUSE_TAMPERED,
 		"the peer sent a handshake message out of order" },
-	{ DUPLICATE_MSG_E, -EPROTO, CAUSE_TAMPERED, "the peer sent a handshake message twice" },
-	{ UNKNOWN_RECORD_TYPE, -EPROTO, CAUSE_TAMPERED,
+	{ DUPLICATE_MSG_E, -EPROTO, ALERT_UNEXPECTED_MESSAGE, CAUSE_TAMPERED,
+		"the peer sent a handshake message twice" },
+	{ SIDE_ERROR, -EPROTO, ALERT_UNEXPECTED_MESSAGE, CAUSE_TAMPERED,
+		"the peer sent a handshake message that is not its to send" },
+	{ SANITY_MSG_E, -EPROTO, ALERT_UNEXPECTED_MESSAGE, CAUSE_TAMPERED,
+		"the peer sent a handshake message that was not asked for" },
+	{ HANDSHAKE_SIZE_ERROR, -EPROTO, ALERT_ILLEGAL_PARAMETER, CAUSE_TAMPERED,
+		"the peer sent a handshake message that is too long" },
+	{ UNKNOWN_RECORD_TYPE, -EPROTO, ALERT_UNEXPECTED_MESSAGE, CAUSE_TAMPERED,
 		"the peer sent a record of an unknown type" },
-	{ LENGTH_ERROR, -EPROTO, CAUSE_TAMPERED, "the peer sent a record that is too long" },
-	{ MEMORY_E, -ENOMEM, CAUSE_RESOURCES, "out of memory" },
-	{ MEMORY_ERROR, -ENOMEM, CAUSE_RESOURCES, "out of memory" },
+	{ LENGTH_ERROR, -EPROTO, ALERT_RECORD_OVERFLOW, CAUSE_TAMPERED,
+		"the peer sent a record that is too long, or too short" },
+	{ ECC_PEERKEY_ERROR, -EPROTO, ALERT_ILLEGAL_PARAMETER, CAUSE_TAMPERED, BAD_KEY },
+	{ ECC_OUT_OF_RANGE_E, -EPROTO, ALERT_ILLEGAL_PARAMETER, CAUSE_TAMPERED, BAD_KEY },
+	{ ECC_BAD_ARG_E, -EPROTO, ALERT_ILLEGAL_PARAMETER, CAUSE_TAMPERED, BAD_KEY },
+	{ INVALID_CERT_CTX_E, -EPROTO, ALERT_ILLEGAL_PARAMETER, CAUSE_TAMPERED,
+		"the peer's certificate answers to another request" },
+	{ ASN_ECC_KEY_E, -EKEYREJECTED, ALERT_DECRYPT_ERROR, CAUSE_TAMPERED, BAD_SIGNATURE },
+	{ ALGO_ID_E, -EKEYREJECTED, ALERT_ILLEGAL_PARAMETER, CAUSE_TAMPERED, BAD_SIGNATURE },
+	{ PARSE_ERROR, -EPROTO, ALERT_DECODE_ERROR, CAUSE_TAMPERED,
+		"the peer sent a message that cannot be parsed" },
+	{ BUFFER_E, -EPROTO, ALERT_DECODE_ERROR, CAUSE_TAMPERED, BAD_LENGTHS },
+	{ BUFFER_ERROR, -EPROTO, ALERT_DECODE_ERROR, CAUSE_TAMPERED, BAD_LENGTHS },
+	{ INCOMPLETE_DATA, -EPROTO, ALERT_DECODE_ERROR, CAUSE_TAMPERED, BAD_LENGTHS },
+	{ MEMORY_E, -ENOMEM, ALERT_INTERNAL_ERROR, CAUSE_RESOURCES, "out of memory" },
+	{ MEMORY_ERROR, -ENOMEM, ALERT_INTERNAL_ERROR, CAUSE_RESOURCES, "out of memory" },
 };
 
 /* Printable ASCII in quotes up to the end of the line, else bytes in hex. */
@@ -101,8 +128,6 @@ static int say_transport(const struct wire *wire, bool server, const struct why 
 	if (wire->eof)
 		return why_say(why, -ECONNRESET, "the peer closed the connection %s",
 			silent ? "before it sent anything" : "during the handshake");
-	if (wire->error == -EPROTO)
-		return why_say(why, -EPROTO, "the peer sent more than a handshake can be");
 	/* The peer's end of a connection that it closed without reading all of it. */
 	return why_say(why, wire->error == -EPIPE ? -ECONNRESET : wire->error,
 		"the connection failed %s: %s",
@@ -110,11 +135,14 @@ static int say_transport(const struct wire *wire, bool server, const struct why 
 		why_errno(wire->error));
 }
 
-static int say_error(const struct why *why, int error)
+static int say_error(struct tls_handshake *handshake, const struct why *why, int error)
 {
 	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
 		if (errors[i].error != error)
 			continue;
+		if (handshake->wolfssl_alert < 0 ||
+			handshake->wolfssl_alert == ALERT_HANDSHAKE_FAILURE)
+			handshake->alert = errors[i].alert;
 		why_because(why, errors[i].cause);
 		return why_say(why, errors[i].result, "%s", errors[i].text);
 	}
@@ -150,8 +178,6 @@ int reason_find(struct tls_handshake *handshake, int error)
 	struct wire *wire = &handshake->wire;
 
 	wolfSSL_get_alert_history(handshake->ssl, &history);
-	/* Of a peer that we reject, wolfSSL's alert is not let out: ours follows. */
-	result->alert_sent = handshake->rejected ? -1 : history.last_tx.code;
 	/* A warning that the peer did not end with is none of the reasons. */
 	if (error == FATAL_ERROR || error == ZERO_RETURN || history.last_rx.level == alert_fatal)
 		result->alert_received = history.last_rx.code;
@@ -159,8 +185,7 @@ int reason_find(struct tls_handshake *handshake, int error)
 	if (error == BAD_CERTIFICATE_STATUS_ERROR && !handshake->rejected) {
 		strcpy(result->verify, "the stapled OCSP response cannot be parsed, or is an error "
 				       "of the responder");
-		handshake->rejected = true;
-		handshake->alert = ALERT_BAD_STATUS_RESPONSE;
+		handshake_reject(handshake, ALERT_BAD_STATUS_RESPONSE);
 	}
 	if (handshake->rejected && result->cause == CAUSE_NONE)
 		result->cause = verdict_cause(handshake->alert);
@@ -171,6 +196,11 @@ int reason_find(struct tls_handshake *handshake, int error)
 			result->verify);
 	if (wire->not_tls)
 		return say_not_tls(wire, &why);
+	if (wire->fault.text != NULL) {
+		handshake->alert = wire->fault.alert;
+		why_because(&why, CAUSE_TAMPERED);
+		return why_say(&why, -EPROTO, "%s", wire->fault.text);
+	}
 	if (result->alert_received >= 0) {
 		result->by_peer = true;
 		return say_alert(&why, result->alert_received);
@@ -179,5 +209,5 @@ int reason_find(struct tls_handshake *handshake, int error)
 		result->by_peer = wire->eof || wire->error == -ECONNRESET || wire->error == -EPIPE;
 		return say_transport(wire, handshake->context->role == TLS_SERVER, &why);
 	}
-	return say_error(&why, error);
+	return say_error(handshake, &why, error);
 }

@@ -76,11 +76,12 @@ int record_parse_header(
 	/* RFC 8446 5.1: the minor version means nothing any more. TLS 1.2 authenticates it. */
 	if (buf[1] != 3 || (!tls13 && buf[2] != 3))
 		return -EPROTO;
-	if (tls13 && out->type != RECORD_APPLICATION_DATA && out->type != RECORD_CHANGE_CIPHER_SPEC)
+	/* 5: a ChangeCipherSpec has no place behind the handshake. */
+	if (tls13 && out->type != RECORD_APPLICATION_DATA)
 		return -EPROTO;
 	if (!tls13 && !type_known(out->type))
 		return -EPROTO;
-	return out->length <= ciphertext_max(key) ? 0 : -EPROTO;
+	return out->length <= ciphertext_max(key) ? 0 : -EMSGSIZE;
 }
 
 size_t record_plaintext_max(const struct record_key *key, size_t length)

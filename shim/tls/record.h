@@ -51,7 +51,7 @@ struct record_key {
 };
 
 struct record_header {
-	uint8_t type;    /* outer; TLS 1.3: RECORD_APPLICATION_DATA, or RECORD_CHANGE_CIPHER_SPEC */
+	uint8_t type;    /* outer; TLS 1.3: RECORD_APPLICATION_DATA */
 	uint16_t length; /* of what follows the header */
 };
 
@@ -62,8 +62,8 @@ size_t record_seal_most(const struct record_key *key);
  * ChaCha). */
 size_t record_overhead(const struct record_key *key);
 
-/* 0 and *out filled; -EAGAIN, fewer than RECORD_HEADER_LEN bytes; -EPROTO, not TLS, or longer than
- * `key` allows. */
+/* 0 and *out filled; -EAGAIN, fewer than RECORD_HEADER_LEN bytes; -EPROTO, not TLS; -EMSGSIZE,
+ * longer than `key` allows. */
 int record_parse_header(
 	const struct record_key *key, const uint8_t *buf, size_t len, struct record_header *out);
 

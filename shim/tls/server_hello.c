@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tls/server_hello.h"
+#include "tls/extension.h"
 #include "tls/hello.h"
 #include "tls/vector.h"
 #include <string.h>
 
 #define RANDOM_LEN 32
-
-enum {
-	EXTENSION_PROTOCOLS = 16,
-	EXTENSION_PRE_SHARED_KEY = 41,
-	EXTENSION_VERSIONS = 43,
-	EXTENSION_KEY_SHARE = 51
-};
 
 /* RFC 8446 4.1.3: SHA-256 of "HelloRetryRequest". */
 static const uint8_t retry_random[RANDOM_LEN] = {
@@ -101,6 +95,7 @@ bool server_hello_parse(struct x509_bytes body, struct server_hello *out)
 		return true;
 	if (!vector_take_vector(&body, 2, &extensions))
 		return false;
+	out->extensions = extensions;
 	while (extensions.len > 0)
 		if (!hello_next_extension(&extensions, &type, &value) ||
 			!read_extension(type, value, out))

@@ -12,7 +12,8 @@ struct server_hello {
 	unsigned group; /* TLS 1.3; 0: none, or not said here */
 	bool resumes;   /* TLS 1.3: goes on with a key that both had */
 	struct x509_bytes session_id;
-	struct x509_bytes protocol; /* ALPN; TLS 1.3 says it encrypted */
+	struct x509_bytes protocol;   /* ALPN; TLS 1.3 says it encrypted */
+	struct x509_bytes extensions; /* for hello_next_extension() */
 };
 
 /* `body`: of the message, without its header. False: it is malformed. */

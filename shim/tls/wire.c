@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tls/wire.h"
+#include "tls/alert.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -37,7 +38,6 @@ static void note_records(struct wire *wire, const uint8_t *buf, size_t len)
 
 		if (body > len - RECORD_HEADER_LEN)
 			return;
-		wire->changed_cipher |= buf[0] == RECORD_CHANGE_CIPHER_SPEC;
 		wire->sealed += buf[0] == RECORD_APPLICATION_DATA;
 		if (buf[0] == RECORD_HANDSHAKE && body >= sizeof wire->finished_nonce)
 			memcpy(wire->finished_nonce, buf + RECORD_HEADER_LEN,
@@ -119,6 +119,65 @@ static ssize_t refuse(struct wire *wire)
 	return wire->error = -EPROTO;
 }
 
+/* Of the record whose header is there. */
+static struct wire_fault check_header(const uint8_t header[RECORD_HEADER_LEN], size_t len)
+{
+	uint8_t type = header[0];
+	size_t most =
+		type == RECORD_APPLICATION_DATA ? RECORD_MAX_CIPHERTEXT : RECORD_MAX_PLAINTEXT;
+
+	if (type < RECORD_CHANGE_CIPHER_SPEC || type > RECORD_APPLICATION_DATA)
+		return (struct wire_fault){ ALERT_UNEXPECTED_MESSAGE,
+			"the peer sent a record of an unknown type" };
+	/* RFC 8446 5.1: no fragment of these is empty. */
+	if (len == 0 && type != RECORD_APPLICATION_DATA)
+		return (struct wire_fault){ ALERT_UNEXPECTED_MESSAGE,
+			"the peer sent an empty record" };
+	if (len > most)
+		return (struct wire_fault){ ALERT_RECORD_OVERFLOW,
+			"the peer sent a record that is too long" };
+	if (len != 1 && type == RECORD_CHANGE_CIPHER_SPEC)
+		return (struct wire_fault){ ALERT_UNEXPECTED_MESSAGE,
+			"the peer sent a malformed ChangeCipherSpec" };
+	return (struct wire_fault){ 0, NULL };
+}
+
+/* RFC 8446 5: 1 is the only value that a ChangeCipherSpec has. */
+static struct wire_fault check_body(const uint8_t header[RECORD_HEADER_LEN], uint8_t first)
+{
+	if (header[0] == RECORD_CHANGE_CIPHER_SPEC && first != 1)
+		return (struct wire_fault){ ALERT_UNEXPECTED_MESSAGE,
+			"the peer sent a malformed ChangeCipherSpec" };
+	return (struct wire_fault){ 0, NULL };
+}
+
+/* Follows the records through the bytes, wherever these are cut. */
+static struct wire_fault follow(struct wire *wire, const uint8_t *buf, size_t len)
+{
+	struct wire_fault fault = { 0, NULL };
+
+	while (len > 0 && fault.text == NULL) {
+		size_t part = wire->body_left < len ? wire->body_left : len;
+
+		if (part > 0) {
+			fault = check_body(wire->header, buf[0]);
+			wire->body_left -= part;
+			buf += part;
+			len -= part;
+			continue;
+		}
+		if (wire->header_len == RECORD_HEADER_LEN)
+			wire->header_len = 0;
+		wire->header[wire->header_len++] = *buf++;
+		len--;
+		if (wire->header_len == RECORD_HEADER_LEN) {
+			wire->body_left = (size_t)(wire->header[3] << 8 | wire->header[4]);
+			fault = check_header(wire->header, wire->body_left);
+		}
+	}
+	return fault;
+}
+
 static ssize_t look_at(struct wire *wire, const uint8_t *buf, size_t len)
 {
 	size_t room = RECORD_HEADER_LEN - wire->first_len;
@@ -130,9 +189,11 @@ static ssize_t look_at(struct wire *wire, const uint8_t *buf, size_t len)
 			return refuse(wire);
 	}
 	wire->received += len;
-	if (wire->received > WIRE_IN_MAX)
-		return wire->error = -EPROTO;
-	return (ssize_t)len;
+	wire->fault = follow(wire, buf, len);
+	if (wire->fault.text == NULL && wire->received > WIRE_IN_MAX)
+		wire->fault = (struct wire_fault){ ALERT_UNEXPECTED_MESSAGE,
+			"the peer sent more than a handshake can be" };
+	return wire->fault.text == NULL ? (ssize_t)len : (wire->error = -EPROTO);
 }
 
 static ssize_t take_off(struct wire *wire, uint8_t *buf, size_t len)
@@ -228,4 +289,14 @@ int wire_read_ahead(struct wire *wire, const uint8_t **record, size_t *len)
 	*record = wire->ahead + start;
 	*len = RECORD_HEADER_LEN + body;
 	return 1;
+}
+
+void wire_join_ahead(struct wire *wire, const uint8_t *data, size_t len)
+{
+	/* The type and the version of the first are there already, and all has less room than
+	 * before. */
+	wire->ahead[3] = (uint8_t)(len >> 8);
+	wire->ahead[4] = (uint8_t)len;
+	memcpy(wire->ahead + RECORD_HEADER_LEN, data, len);
+	wire->ahead_end = RECORD_HEADER_LEN + len;
 }

@@ -10,6 +10,12 @@
 
 #define WIRE_SNIFF_LEN 48
 
+/* What is wrong with a record, whatever is in it. */
+struct wire_fault {
+	int alert;
+	const char *text; /* NULL: nothing */
+};
+
 struct wire {
 	struct tls_transport transport;
 	uint8_t *out; /* waits to be sent: out_start .. out_end */
@@ -24,10 +30,13 @@ struct wire {
 	int error;      /* -errno of the transport, or -EPROTO */
 	bool eof;
 	bool not_tls;
+	struct wire_fault fault;
+	/* Of the record that comes: its header, as far as it is there, and what is to follow. */
+	uint8_t header[RECORD_HEADER_LEN];
+	size_t header_len, body_left;
 	uint8_t first[WIRE_SNIFF_LEN]; /* what came first */
 	size_t first_len;
 	uint64_t sealed;           /* protected records that were written, TLS 1.3 */
-	bool changed_cipher;       /* a ChangeCipherSpec was written */
 	uint8_t finished_nonce[8]; /* TLS 1.2 with GCM: the explicit nonce of our Finished */
 };
 
@@ -49,5 +58,7 @@ ssize_t wire_read(struct wire *wire, uint8_t *buf, size_t len);
  * is at *record; -EAGAIN; or 0: there will be no more, and wire_read() has what there is and why.
  */
 int wire_read_ahead(struct wire *wire, const uint8_t **record, size_t *len);
+/* What was read ahead, whose records hold these bytes, is handed out as one record of them. */
+void wire_join_ahead(struct wire *wire, const uint8_t *data, size_t len);
 
 #endif
