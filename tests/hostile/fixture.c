@@ -12,21 +12,31 @@
 /* Certificates and keys that are good for nothing but this. */
 static const char ec_identity[] =
 	"-----BEGIN CERTIFICATE-----\n"
-	"MIIBjjCCATWgAwIBAgIUXj5j84W8t2qtzHMtP2z+RjqMfFwwCgYIKoZIzj0EAwIw\n"
-	"EjEQMA4GA1UEAwwHZWMudGVzdDAgFw0yNjExMjQyMTIzMjdaGA8yMTI2MTAzMTIx\n"
-	"MjMyN1owEjEQMA4GA1UEAwwHZWMudGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEH\n"
-	"A0IABHgTiHOS10C5w/LDijnQ4j2jmlkpL4jTlQbuIyKbqMefd0zptu1DZe/bAiKX\n"
-	"7ASREhnBYkkgLjei6gt8k7PFGmSjZzBlMB0GA1UdDgQWBBTJlwt2fMmRWJfonKOV\n"
-	"6L5LCgmI/TAfBgNVHSMEGDAWgBTJlwt2fMmRWJfonKOV6L5LCgmI/TAPBgNVHRMB\n"
-	"Af8EBTADAQH/MBIGA1UdEQQLMAmCB2VjLnRlc3QwCgYIKoZIzj0EAwIDRwAwRAIg\n"
-	"B3yu31uuppaeyBUIDWZVPclkx3Jer+TT6ohc2B9sEuICIAWdZuAholzdwmFgknYf\n"
-	"XrIp5B1Ua/lUef0wd9L+eZAv\n"
+	"MIIBfjCCASSgAwIBAgIUNomlYokc6Q0x/uLXkE94LoXB+uowCgYIKoZIzj0EAwIw\n"
+	"EjEQMA4GA1UEAwwHY2EudGVzdDAgFw0yNDAxMDEwMDAwMDBaGA8yMTIyMDcyNjAw\n"
+	"MDAwMFowEjEQMA4GA1UEAwwHZWMudGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEH\n"
+	"A0IABBqKFb0Mc4FVlCnlF1BniwgdkJQFnuxoWp5hr0oQkepM6a/jZYbGcjywK5Js\n"
+	"WQBhAhixWZrYYL64dLk66MCkE0ajVjBUMBIGA1UdEQQLMAmCB2VjLnRlc3QwHQYD\n"
+	"VR0OBBYEFDbp7hxEzeP00PE5Fx+CzcZLx6vfMB8GA1UdIwQYMBaAFH4Szmnu2LuI\n"
+	"stPidq78qK+OI7J3MAoGCCqGSM49BAMCA0gAMEUCIQDBB2lY1HGj+A5ivQ5DoRNG\n"
+	"dHS9/VS6h/AJcsL2tZ7+DAIgE0I594iA2fUDD7EJG1jXEbMp6RpR7xXwssj5IeI4\n"
+	"M/A=\n"
 	"-----END CERTIFICATE-----\n"
 	"-----BEGIN PRIVATE KEY-----\n"
-	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgbtDPr7k9w5SoiMeR\n"
-	"4OPPvrvLy5Y3pq6d5HkirHQFcUGhRANCAAR4E4hzktdAucPyw4o50OI9o5pZKS+I\n"
-	"05UG7iMim6jHn3dM6bbtQ2Xv2wIil+wEkRIZwWJJIC43ouoLfJOzxRpk\n"
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgpqCFKi8UQlKnIkY0\n"
+	"/zP7QMQQxoghAjODqjh/pBCjqrWhRANCAAQaihW9DHOBVZQp5RdQZ4sIHZCUBZ7s\n"
+	"aFqeYa9KEJHqTOmv42WGxnI8sCuSbFkAYQIYsVma2GC+uHS5OujApBNG\n"
 	"-----END PRIVATE KEY-----\n";
+static const char ec_ca[] = "-----BEGIN CERTIFICATE-----\n"
+			    "MIIBezCCASGgAwIBAgIUTbJb/eFsmOnkgYtag28bZH8Jx6wwCgYIKoZIzj0EAwIw\n"
+			    "EjEQMA4GA1UEAwwHY2EudGVzdDAgFw0yNDAxMDEwMDAwMDBaGA8yMTIzMTIwODAw\n"
+			    "MDAwMFowEjEQMA4GA1UEAwwHY2EudGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEH\n"
+			    "A0IABMyUy4HxwrS5jWYRLK1rSO1bgyIdHfjftdUHy5r3j65g3VDLfVHzvNwWnlJW\n"
+			    "aNWckjipL58uUcnf+p9RcYAPcECjUzBRMB0GA1UdDgQWBBR+Es5p7ti7iLLT4nau\n"
+			    "/KivjiOydzAfBgNVHSMEGDAWgBR+Es5p7ti7iLLT4nau/KivjiOydzAPBgNVHRMB\n"
+			    "Af8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIBD7BmzCezyhCFZ/toI8LeTj1aPF\n"
+			    "F2zuvUosebKX7CDyAiEAi/nFdtDQo5yLaQ+YdmxB6CKrwqgf6/UkqcecDnLJrOA=\n"
+			    "-----END CERTIFICATE-----\n";
 static const char ed_identity[] =
 	"-----BEGIN CERTIFICATE-----\n"
 	"MIIBTzCCAQGgAwIBAgIUNKkYLVaX0RhBNm+F82QcTMY9fXgwBQYDK2VwMBIxEDAO\n"
@@ -52,41 +62,62 @@ int fixture_file(const void *data, size_t len, char path[FIXTURE_PATH_LEN])
 	return fd;
 }
 
-static struct tls_context *context_new(enum tls_role role)
+/* The lists of settings, as policy would have made them. */
+struct lists {
+	char *files[2], *ca[1], *groups[2], *alpn[1];
+};
+
+static void fill_settings(
+	enum tls_role role, unsigned variant, struct lists *lists, struct tls_settings *settings)
 {
-	char ec[FIXTURE_PATH_LEN], ed[FIXTURE_PATH_LEN], x25519[] = "X25519", h2[] = "h2";
-	char *files[] = { ec, ed }, *groups[] = { x25519 }, *alpn[] = { h2 };
 	size_t count = role == TLS_SERVER ? 2 : 1;
-	struct tls_settings settings = { .min_version = POLICY_TLS12,
-		.max_version = POLICY_TLS13,
-		.cert = { count, files },
-		.key = { count, files },
-		.groups = { 1, groups },
-		.alpn = { 1, alpn },
+	bool other = role == TLS_SERVER && (variant & FIXTURE_RETRY) != 0;
+
+	*settings = (struct tls_settings){ .min_version = POLICY_TLS12,
+		.max_version = (variant & FIXTURE_TLS12) != 0 ? POLICY_TLS12 : POLICY_TLS13,
+		.cert = { count, lists->files },
+		.key = { count, lists->files },
+		.groups = { other ? 1 : 2, lists->groups + other },
+		.alpn = { 1, lists->alpn },
 		.verify = POLICY_VERIFY_NONE,
 		.resumption = true,
 		.tickets = 1 };
+	if ((variant & FIXTURE_VERIFIED) == 0)
+		return;
+	settings->ca = (struct policy_list){ 1, lists->ca };
+	settings->verify = POLICY_VERIFY_FULL;
+	settings->client_auth = POLICY_CLIENT_REQUIRED;
+}
+
+static struct tls_context *context_new(enum tls_role role, unsigned variant)
+{
+	char ec[FIXTURE_PATH_LEN], ed[FIXTURE_PATH_LEN], ca[FIXTURE_PATH_LEN];
+	char x25519[] = "x25519", p256[] = "secp256r1", h2[] = "h2";
+	struct lists lists = { { ec, ed }, { ca }, { x25519, p256 }, { h2 } };
 	int fds[] = { fixture_file(ec_identity, sizeof ec_identity - 1, ec),
-		fixture_file(ed_identity, sizeof ed_identity - 1, ed) };
+		fixture_file(ed_identity, sizeof ed_identity - 1, ed),
+		fixture_file(ec_ca, sizeof ec_ca - 1, ca) };
+	struct tls_settings settings;
 	struct tls_context *context;
 	char why[TLS_REASON_MAX];
 
+	fill_settings(role, variant, &lists, &settings);
 	if (tls_context_new(&settings, role, &context, why, sizeof why) != 0) {
 		fprintf(stderr, "%s\n", why);
 		abort();
 	}
-	close(fds[0]);
-	close(fds[1]);
+	for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+		close(fds[i]);
 	return context;
 }
 
-struct tls_context *fixture_context(enum tls_role role)
+struct tls_context *fixture_context(enum tls_role role, unsigned variant)
 {
-	static struct tls_context *contexts[TLS_SERVER + 1];
+	static struct tls_context *contexts[TLS_SERVER + 1][FIXTURE_VARIANTS];
 
-	if (contexts[role] == NULL)
-		contexts[role] = context_new(role);
-	return contexts[role];
+	if (contexts[role][variant] == NULL)
+		contexts[role][variant] = context_new(role, variant);
+	return contexts[role][variant];
 }
 
 struct input {

@@ -56,7 +56,7 @@ static struct tls_handshake *make(enum tls_role role, struct end *end)
 	const struct tls_transport transport = { end_recv, end_send, end };
 	struct tls_handshake *handshake;
 
-	if (tls_handshake_new(fixture_context(role), "ec.test", &transport, &handshake) != 0)
+	if (tls_handshake_new(fixture_context(role, 0), "ec.test", &transport, &handshake) != 0)
 		abort();
 	if (role == TLS_CLIENT)
 		tls_handshake_resume(handshake, "ec.test", PORT);

@@ -7,6 +7,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	if (len > 0)
-		fixture_feed(fixture_context(TLS_SERVER), data + 1, len - 1, (data[0] & 1) != 0);
+		fixture_feed(fixture_context(TLS_SERVER, 0), data + 1, len - 1, (data[0] & 1) != 0);
 	return 0;
 }
