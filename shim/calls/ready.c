@@ -27,8 +27,7 @@ static bool is_valid(const struct timespec *timeout)
 
 static void wait_begin(struct wait *wait, const struct timespec *timeout)
 {
-	wait->timeout = timeout;
-	wait->begun = true;
+	*wait = (struct wait){ .timeout = timeout, .begun = true };
 	/* Of no time nothing is left, whenever it began. */
 	if (timeout != NULL && (timeout->tv_sec > 0 || timeout->tv_nsec > 0))
 		clock_gettime(CLOCK_MONOTONIC, &wait->start);
