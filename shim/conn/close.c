@@ -79,6 +79,7 @@ void conn_recycle(struct conn *conn)
 	conn->deadline_us = conn->started_us = 0;
 	conn->steps_seen = 0;
 	atomic_store(&conn->relays_seen, 0);
+	atomic_store(&conn->waits_first, false);
 	conn->early_closed = conn->early_allowed = conn->connect_told = conn->out_told =
 		conn->self_connected = conn->relayed = false;
 	atomic_store(&conn->edge_triggered, false);

@@ -74,6 +74,7 @@ struct conn {
 			      */
 	bool relayed;        /* this process is its relay */
 	_Atomic bool edge_triggered; /* an epoll set of the program's waits for edges */
+	_Atomic bool waits_first; /* the last read had to wait, so the next may begin with that */
 	_Atomic uint32_t
 		relays_seen;    /* share->relays_begun, when this process last let them go first */
 	_Atomic bool lingering; /* closed by the program, bytes are still to go; the descriptor is
@@ -355,6 +356,8 @@ void conn_take_over_options(struct conn *conn, int fd);
 /* After what the program has not read yet has changed; the receive lock is not needed, for the
  * worst is a poll that returns early. */
 void conn_sync_low_water(struct conn *conn, int fd, bool waiting);
+/* When a read that begins to wait now has waited as long as SO_RCVTIMEO lets it; 0: never. */
+uint64_t conn_receive_deadline_us(struct conn *conn, int fd);
 /* The connection is TCP's: so is its SO_RCVLOWAT, as the program has set it. */
 void conn_give_back_low_water(struct conn *conn, int fd);
 

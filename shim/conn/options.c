@@ -225,6 +225,33 @@ void conn_take_over_options(struct conn *conn, int fd)
 	errno = saved;
 }
 
+/* Told of when it is done: who has asked the kernel before does not keep the answer. */
+static int set_timeout(struct conn *conn, int fd, const void *value, socklen_t len)
+{
+	int saved = errno, r = libc.setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, value, len);
+
+	if (r < 0)
+		r = -errno;
+	errno = saved;
+	if (conn->share != NULL)
+		atomic_fetch_add(&conn->share->timeout_changes, 1);
+	return r;
+}
+
+uint64_t conn_receive_deadline_us(struct conn *conn, int fd)
+{
+	struct share *share = conn->share;
+	uint32_t changes = atomic_load(&share->timeout_changes);
+	uint64_t deadline_us;
+
+	if (atomic_load_explicit(&share->untimed_since, memory_order_relaxed) == changes)
+		return 0;
+	deadline_us = sys_deadline_us(fd, SO_RCVTIMEO);
+	if (deadline_us == 0)
+		atomic_store_explicit(&share->untimed_since, changes, memory_order_relaxed);
+	return deadline_us;
+}
+
 int conn_setsockopt(
 	struct conn *conn, int fd, int level, int name, const void *value, socklen_t len)
 {
@@ -239,6 +266,8 @@ int conn_setsockopt(
 		return -EOPNOTSUPP;
 	if (name == SO_RCVLOWAT)
 		return set_low_water(conn, fd, value, len);
+	if (name == SO_RCVTIMEO)
+		return set_timeout(conn, fd, value, len);
 	if (name == SO_LINGER)
 		note_linger(conn, value, len);
 	return 1;

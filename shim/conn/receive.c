@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define LOOK_MOST_US 64000
+/* Who reads so much at a time is behind its peer, and finds the next there. */
+#define STREAM_LEAST 8192
 
 static int lock_for_receive(struct conn *conn)
 {
@@ -94,12 +96,12 @@ struct patience {
 	bool begun;
 };
 
-static void begin_waiting(struct patience *patience, int fd)
+static void begin_waiting(struct patience *patience, struct conn *conn, int fd)
 {
 	if (patience->begun)
 		return;
 	patience->begun = true;
-	patience->deadline_us = sys_deadline_us(fd, SO_RCVTIMEO);
+	patience->deadline_us = conn_receive_deadline_us(conn, fd);
 	patience->look_us = DRIVER_LOOK_FIRST_US;
 }
 
@@ -143,7 +145,7 @@ static int wait_readable(struct conn **held, int fd, bool has_some, struct patie
 	bool kernel = (*held)->share->kernel_receives;
 	int r;
 
-	begin_waiting(patience, fd);
+	begin_waiting(patience, *held, fd);
 	conn_sync_low_water(*held, fd, true);
 	/* The kernel's TLS has the descriptor readable for part of a record, so that it is not for
 	 * a poll to wait for the rest; the time limit it minds itself. */
@@ -187,7 +189,7 @@ static int wait_behind(struct conn **held, int fd, struct patience *patience)
 	struct conn_mark mark = conn_mark(*held);
 	int queued = sys_queued(fd), r;
 
-	begin_waiting(patience, fd);
+	begin_waiting(patience, *held, fd);
 	if (driver_active() || (*held)->share->kernel_receives)
 		return look_again(held, fd, patience);
 	conn_unref(*held);
@@ -243,18 +245,25 @@ static int receive_open(
 	struct conn **held, int fd, struct sink *sink, int flags, struct patience *patience)
 {
 	const struct sink empty = *sink;
+	bool waits = atomic_load_explicit(&(*held)->waits_first, memory_order_relaxed) &&
+		     !(*held)->share->kernel_receives && !must_not_wait(*held, fd, flags);
 
-	for (;;) {
-		int r = receive_once(*held, fd, sink, flags);
+	for (;; waits = false) {
+		/* A question and its answer: that there is nothing yet is not asked each time. */
+		int r = waits ? -EAGAIN : receive_once(*held, fd, sink, flags);
 
 		if (conn_state(*held) == CONN_FAILED)
 			return sink->done > 0 ? 0 : (int)failed(*held);
+		if (sink->done >= STREAM_LEAST)
+			atomic_store_explicit(&(*held)->waits_first, false, memory_order_relaxed);
 		if (r == 1 || (sink->done > 0 && sink->done >= enough(*held, sink, flags)))
 			return 0;
 		if (r < 0 && r != -EAGAIN)
 			return r;
 		if (must_not_wait(*held, fd, flags))
 			return -EAGAIN;
+		if (sink->done == 0)
+			atomic_store_explicit(&(*held)->waits_first, true, memory_order_relaxed);
 		if ((flags & MSG_PEEK) != 0 && sink->done > 0)
 			r = wait_behind(held, fd, patience);
 		else

@@ -264,6 +264,7 @@ struct share *share_new(void)
 	shared_lock_init(&share->send_lock);
 	share->alert_sent = share->alert_received = -1;
 	share->low_water = 1;
+	atomic_store(&share->timeout_changes, 1);
 	atomic_store(&share->holder[0], getpid());
 	return share;
 }

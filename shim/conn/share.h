@@ -91,7 +91,10 @@ struct share {
 	_Atomic int low_water;  /* the program's SO_RCVLOWAT, of plaintext */
 	int kernel_low_water;   /* ... and what the kernel has for it */
 	int kernel_partial;     /* bytes of a record that is not all there, with the kernel's TLS */
-	int alert_received;     /* -1: none */
+	/* SO_RCVTIMEO, as a wait has found it: none since it was changed for the n-th time. */
+	_Atomic uint32_t timeout_changes; /* from 1 on */
+	_Atomic uint32_t untimed_since;
+	int alert_received; /* -1: none */
 
 	pthread_mutex_t send_lock; /* robust, shared; guards what follows. Taken after receive_lock
 				      if both are */
