@@ -25,18 +25,39 @@ static const char *const names[] = { "SEAMTLS_POLICY", "SEAMTLS_LABEL", "SEAMTLS
 #define VARIABLES (sizeof(names) / sizeof(*names))
 _Static_assert(VARIABLES_PASSED_ON <= VARIABLES, "each has a name");
 
-static char settings[VARIABLES][SETTING_LEN]; /* "": not set */
+/* One behind the other, since each page that is touched costs every program's start. One more for a
+ * path that is made absolute. */
+static char memory[(VARIABLES + 1) * SETTING_LEN];
+static size_t memory_used;
+static const char *settings[VARIABLES]; /* in there; NULL: not set */
 static bool learned;
 
-static void learn(char *const envp[], size_t i)
+/* What is too long is cut. */
+static const char *keep(const char *text)
 {
-	size_t len = strlen(names[i]);
+	char *kept = memory + memory_used;
+	size_t len = strlen(text);
 
-	for (; *envp != NULL; envp++)
-		if (strncmp(*envp, names[i], len) == 0 && (*envp)[len] == '=') {
-			snprintf(settings[i], sizeof(settings[i]), "%s", *envp);
-			return;
-		}
+	if (len >= SETTING_LEN)
+		len = SETTING_LEN - 1;
+	memcpy(kept, text, len);
+	kept[len] = '\0';
+	memory_used += len + 1;
+	return kept;
+}
+
+/* The first of a name counts, as for getenv(). */
+static void learn(const char *variable)
+{
+	for (size_t i = 0; i < VARIABLES; i++) {
+		size_t len;
+
+		if (variable[0] != names[i][0] || settings[i] != NULL)
+			continue;
+		len = strlen(names[i]);
+		if (strncmp(variable, names[i], len) == 0 && variable[len] == '=')
+			settings[i] = keep(variable);
+	}
 }
 
 /* A path in relation to the directory that the program was started in, which it may leave. What is
@@ -44,20 +65,22 @@ static void learn(char *const envp[], size_t i)
 static void make_absolute(size_t i)
 {
 	char path[SETTING_LEN];
+	char setting[SETTING_LEN];
 	size_t name_len = strlen(names[i]) + 1;
-	const char *value = settings[i] + name_len;
+	const char *value = settings[i] != NULL ? settings[i] + name_len : "";
 	int saved = errno, len = 0;
 
-	if (settings[i][0] == '\0' || value[0] == '\0' || value[0] == '/')
+	if (value[0] == '\0' || value[0] == '/')
 		return;
 	if (getcwd(path, sizeof(path)) != NULL && path[0] == '/')
 		len = (int)strlen(path);
 	errno = saved;
-	if (len == 0 || name_len + (size_t)len + 1 + strlen(value) >= SETTING_LEN)
+	if (len == 0)
 		return;
-	path[len++] = '/';
-	strcpy(path + len, value);
-	strcpy(settings[i] + name_len, path);
+	len = snprintf(
+		setting, sizeof(setting), "%.*s%s/%s", (int)name_len, settings[i], path, value);
+	if (len > 0 && (size_t)len < sizeof(setting))
+		settings[i] = keep(setting);
 }
 
 void variables_learn(char *const envp[])
@@ -65,10 +88,12 @@ void variables_learn(char *const envp[])
 	const char *policy;
 
 	learned = true;
+	memory_used = 0;
+	memset(settings, 0, sizeof(settings));
 	if (getauxval(AT_SECURE) != 0)
 		return;
-	for (size_t i = 0; i < VARIABLES; i++)
-		learn(envp, i);
+	for (; *envp != NULL; envp++)
+		learn(*envp);
 	policy = variable_get("SEAMTLS_POLICY");
 	if (policy != NULL && policy_is_path(policy))
 		make_absolute(POLICY_SETTING);
@@ -81,12 +106,12 @@ const char *variable_get(const char *name)
 	if (!learned)
 		value = secure_getenv(name);
 	for (size_t i = 0; i < VARIABLES && learned; i++)
-		if (strcmp(names[i], name) == 0 && settings[i][0] != '\0')
+		if (strcmp(names[i], name) == 0 && settings[i] != NULL)
 			value = settings[i] + strlen(name) + 1;
 	return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
 const char *variable_setting(size_t i)
 {
-	return settings[i][0] != '\0' ? settings[i] : NULL;
+	return settings[i];
 }
