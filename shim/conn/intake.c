@@ -197,6 +197,7 @@ void intake_count_data(struct intake *in, size_t len)
 {
 	in->share->control_count = 0;
 	atomic_store_explicit(&in->share->data_seen, true, memory_order_relaxed);
+	atomic_store_explicit(&in->share->asked, true, memory_order_relaxed);
 	atomic_fetch_add_explicit(&in->share->bytes_in, len, memory_order_relaxed);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Up to four records are sealed and given to the kernel in one call. What it did not take is
+ * Up to 64 KiB are sealed and given to the kernel in one call. What it did not take is
  * undone: whole records by stepping the sequence number back, since nothing of them left the
  * process. A record that was cut cannot be undone; its rest is parked and goes first next time. A
  * program that will not wait is told one byte less, so that it comes back for it (DESIGN 5.3). The
@@ -18,7 +18,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FLIGHT_RECORDS 4
+#define FLIGHT_RECORDS 8
+#define FLIGHT_PLAINTEXT_MOST (4 * RECORD_MAX_PLAINTEXT)
+/*
+ * An answer begins with records that are small enough for the first to be whole in what TCP sends
+ * before it hears from the peer (ten segments, RFC 6928): of one of 16 KiB the peer could read
+ * nothing until a round trip later. What follows is bulk.
+ */
+#define BURST_RECORD 4096
+#define BURST_LEN (3 * BURST_RECORD)
 #define TICKETS_WITH_EARLY_MOST 2048 /* beside CONN_EARLY_MOST, in a buffer of the share */
 #define CONTROL_MOST 16
 #define OVERHEAD_MOST 29
@@ -74,7 +82,7 @@ uint8_t outgoing_byte(const struct outgoing *out, size_t offset)
 
 bool outgoing_is_there(const struct outgoing *out)
 {
-	size_t left = out->total - out->done, most = FLIGHT_RECORDS * RECORD_MAX_PLAINTEXT;
+	size_t left = out->total - out->done, most = FLIGHT_PLAINTEXT_MOST;
 
 	return memory_parts_are_there(
 		out->iov, out->count, out->done, left < most ? left : most, false);
@@ -207,6 +215,28 @@ static int flight_add(struct share *share, enum record_type type, const struct i
 	return 0;
 }
 
+/* The first `records` of the flight are on their way, for good. */
+static void flight_went(
+	struct share *share, struct outgoing *out, const struct flight *flight, size_t records)
+{
+	for (size_t i = 0; i < records; i++) {
+		out->done += flight->plain[i];
+		share->burst += (uint32_t)flight->plain[i];
+	}
+	if (share->burst > BURST_LEN)
+		share->burst = BURST_LEN;
+}
+
+/* How much of `left` bytes goes into the next record, behind `sent` bytes of the same answer. */
+static size_t record_len_for(const struct share *share, size_t sent, size_t left)
+{
+	size_t most = record_seal_most(&share->send_key);
+
+	if (sent < BURST_LEN && most > BURST_RECORD)
+		most = BURST_RECORD;
+	return left < most ? left : most;
+}
+
 /* The tickets go with the first data, in one call to the kernel (DESIGN 5.1). */
 static int seal_flight(
 	struct conn *conn, const struct outgoing *out, uint8_t *sealed, struct flight *flight)
@@ -214,6 +244,9 @@ static int seal_flight(
 	struct share *share = conn->share;
 	const struct iovec tickets = { conn->tickets, conn->tickets_len };
 	size_t offset = out->done, most = record_seal_most(&share->send_key);
+	size_t end = out->total - out->done < FLIGHT_PLAINTEXT_MOST
+			     ? out->total
+			     : out->done + FLIGHT_PLAINTEXT_MOST;
 	int r = 0;
 
 	flight->first_seq = share->send_key.seq;
@@ -222,9 +255,9 @@ static int seal_flight(
 	if (share->tickets_due && conn->tickets != NULL && tickets.iov_len <= most)
 		r = flight_add(
 			share, RECORD_HANDSHAKE, &tickets, 0, tickets.iov_len, sealed, flight);
-	while (r == 0 && offset < out->total && flight->count < FLIGHT_RECORDS) {
-		size_t left = out->total - offset;
-		size_t len = left < most ? left : most;
+	while (r == 0 && offset < end && flight->count < FLIGHT_RECORDS) {
+		size_t len =
+			record_len_for(share, share->burst + (offset - out->done), end - offset);
 
 		r = flight_add(
 			share, RECORD_APPLICATION_DATA, out->iov, offset, len, sealed, flight);
@@ -277,8 +310,7 @@ static int part_taken(struct conn *conn, int fd, struct outgoing *out, const str
 		r = park(share, out, flight, sealed, taken, end);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < end; i++)
-		out->done += flight->plain[i];
+	flight_went(share, out, flight, end);
 	share->tickets_due &= end == 0;
 	/* Of tickets that were cut, the program owes nothing. */
 	if (cut && !stays && flight->plain[end - 1] > 0)
@@ -320,8 +352,7 @@ static int send_flights(struct conn *conn, int fd, struct outgoing *out, int fla
 		if ((size_t)n < flight.len)
 			return part_taken(conn, fd, out, &flight, sealed, (size_t)n, flags, waits);
 		share->tickets_due = false;
-		for (size_t i = 0; i < flight.count; i++)
-			out->done += flight.plain[i];
+		flight_went(share, out, &flight, flight.count);
 	}
 	return 0;
 }
@@ -353,6 +384,15 @@ static int take_owed(struct share *share, struct outgoing *out)
 	return 0;
 }
 
+/* What was read since is what this answers. */
+static void begin_burst(struct share *share)
+{
+	if (!atomic_load_explicit(&share->asked, memory_order_relaxed))
+		return;
+	atomic_store_explicit(&share->asked, false, memory_order_relaxed);
+	share->burst = 0;
+}
+
 int outlet_data(struct conn *conn, int fd, struct outgoing *out, int flags,
 	bool (*waits)(struct conn *conn, int fd, int flags))
 {
@@ -378,6 +418,7 @@ int outlet_data(struct conn *conn, int fd, struct outgoing *out, int flags,
 	scratch = scratch_get();
 	if (scratch == NULL)
 		return -ENOBUFS;
+	begin_burst(share);
 	r = send_flights(conn, fd, out, flags, scratch, waits);
 	scratch_put(scratch);
 	return r;
@@ -399,8 +440,8 @@ int outlet_all(struct conn *conn, int fd, const uint8_t *data, size_t len)
 	while (r == 0 && out.done < out.total) {
 		r = seal_flight(conn, &out, scratch, &flight);
 		share->tickets_due = false;
-		for (size_t i = 0; r == 0 && i < flight.count; i++)
-			out.done += flight.plain[i];
+		if (r == 0)
+			flight_went(share, &out, &flight, flight.count);
 		if (r == 0)
 			r = push(share, fd, scratch, flight.len);
 	}

@@ -100,6 +100,8 @@ struct share {
 				      if both are */
 	struct record_key send_key;
 	struct share_bytes tail; /* sealed bytes that the kernel has not taken yet */
+	uint32_t burst; /* bytes of the answer that is under way, as far as records depend on it */
+	_Atomic bool asked; /* data was read since it began. Set with the receive lock */
 	bool owed; /* the last byte of a cut record was not reported: the next send begins with it
 		    */
 	uint8_t owed_byte;

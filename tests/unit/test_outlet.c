@@ -239,6 +239,39 @@ START_TEST(records_are_as_small_as_the_peer_wants)
 }
 END_TEST
 
+static void expect_lengths(const ssize_t *want, size_t count)
+{
+	static uint8_t plain[RECORD_MAX_CIPHERTEXT];
+	enum record_type type;
+
+	receive();
+	for (size_t i = 0; i < count; i++)
+		ck_assert_int_eq(next_record(plain, &type), want[i]);
+	ck_assert_uint_eq(arrived_at, arrived_len);
+}
+
+/* The first of them are whole in TCP's first ten segments; bulk is in the largest. */
+START_TEST(answer_begins_with_small_records)
+{
+	static const ssize_t answer[] = { 4096, 4096, 4096, 16384, 16384, 16384, 4096 };
+	static const ssize_t more[] = { 16384, 3616 };
+	static const ssize_t pieces[] = { 240, 4096, 4096, 4096, 3616 };
+	static char data[65536];
+	size_t done;
+
+	use_key(RECORD_AES_128_GCM, 0);
+	ck_assert_int_eq(send_some(data, sizeof data, &done), 0);
+	expect_lengths(answer, sizeof answer / sizeof *answer);
+	ck_assert_int_eq(send_some(data, 20000, &done), 0);
+	expect_lengths(more, sizeof more / sizeof *more);
+	/* The next request has been read. */
+	conn->share->asked = true;
+	ck_assert_int_eq(send_some(data, 240, &done), 0);
+	ck_assert_int_eq(send_some(data, 15904, &done), 0);
+	expect_lengths(pieces, sizeof pieces / sizeof *pieces);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("outlet");
@@ -252,6 +285,7 @@ int main(void)
 	tcase_add_test(tcase, tickets_go_with_the_first_data);
 	tcase_add_loop_test(tcase, tickets_survive_a_full_buffer, 1, 2);
 	tcase_add_test(tcase, records_are_as_small_as_the_peer_wants);
+	tcase_add_test(tcase, answer_begins_with_small_records);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
