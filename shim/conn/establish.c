@@ -323,6 +323,22 @@ static ssize_t transport_recv(void *arg, void *buf, size_t len)
 	return sys_recv(conn->step_fd, buf, len, MSG_DONTWAIT);
 }
 
+static ssize_t transport_peek(void *arg, void *buf, size_t len)
+{
+	struct conn *conn = arg;
+
+	if (conn_keeps_byte(conn))
+		return -EOPNOTSUPP;
+	return sys_recv(conn->step_fd, buf, len, MSG_DONTWAIT | MSG_PEEK);
+}
+
+static ssize_t transport_skip(void *arg, size_t len)
+{
+	const struct conn *conn = arg;
+
+	return sys_recv(conn->step_fd, NULL, len, MSG_DONTWAIT | MSG_TRUNC);
+}
+
 static ssize_t transport_send(void *arg, const void *buf, size_t len)
 {
 	const struct conn *conn = arg;
@@ -362,6 +378,7 @@ static int wait_for_owner(struct conn *conn)
 static int begin_handshake(struct conn *conn, int fd)
 {
 	const struct tls_transport transport = { transport_recv, transport_send, conn };
+	static const struct tls_peek peek = { transport_peek, transport_skip };
 	char why[TLS_REASON_MAX] = "";
 	const char *name = conn->name[0] != '\0' ? conn->name : NULL;
 	char host[CONN_ADDRESS_LEN];
@@ -404,6 +421,7 @@ static int begin_handshake(struct conn *conn, int fd)
 	}
 	if (conn->role == TLS_CLIENT && socket_address(fd, true, &remote))
 		tls_handshake_resume(conn->handshake, name != NULL ? name : "", remote.port);
+	tls_handshake_use_peek(conn->handshake, &peek);
 	report_verify(conn, tls_handshake_result(conn->handshake)->verify);
 	return 0;
 }

@@ -291,6 +291,11 @@ void tls_handshake_show_chain(struct tls_handshake *handshake,
 	handshake->saw_arg = arg;
 }
 
+void tls_handshake_use_peek(struct tls_handshake *handshake, const struct tls_peek *peek)
+{
+	handshake->wire.flight.peek = *peek;
+}
+
 void tls_handshake_free(struct tls_handshake *handshake)
 {
 	if (handshake == NULL)
@@ -459,24 +464,32 @@ static int run(struct tls_handshake *handshake)
 	return part(handshake, r);
 }
 
+static int step(struct tls_handshake *handshake)
+{
+	int r = handshake->agreed ? 0 : run(handshake);
+
+	if (r < 0)
+		return r;
+	r = wire_flush(&handshake->wire);
+	if (r == 0 || r == -EAGAIN)
+		return r;
+	handshake->wire.error = r;
+	return reason_find(handshake, 0);
+}
+
 int tls_handshake_step(struct tls_handshake *handshake)
 {
 	int r;
 
 	if (handshake->status != -EAGAIN)
 		return handshake->status;
-	r = handshake->agreed ? 0 : run(handshake);
+	r = step(handshake);
+	if (wire_settle(&handshake->wire) < 0 && (r == 0 || r == -EAGAIN))
+		r = reason_find(handshake, 0);
 	if (r == -EAGAIN)
 		return r;
 	if (r < 0)
 		return fail(handshake, r);
-	r = wire_flush(&handshake->wire);
-	if (r == -EAGAIN)
-		return r;
-	if (r < 0) {
-		handshake->wire.error = r;
-		return fail(handshake, reason_find(handshake, 0));
-	}
 	note_result(handshake);
 	if (handshake->result.verify[0] == '\0')
 		strcpy(handshake->result.verify, "none");

@@ -28,6 +28,13 @@ struct tls_transport {
 	void *arg;
 };
 
+/* Of a transport that can show what waits. peek: as recv, but leaves all where it is; -EOPNOTSUPP:
+ * not now. skip: takes of what peek has shown; as recv. */
+struct tls_peek {
+	ssize_t (*peek)(void *arg, void *buf, size_t len);
+	ssize_t (*skip)(void *arg, size_t len);
+};
+
 #define TLS_NAME_MAX 256
 #define TLS_REASON_MAX 256
 #define TLS_VERIFY_MAX 32 /* what tls_result.verify is of a peer that is trusted */
@@ -80,6 +87,8 @@ int tls_handshake_new(struct tls_context *context, const char *name,
  * -ENOMEM.
  */
 int tls_handshake_require_name(struct tls_handshake *handshake, const char *name);
+/* Before the first step: fewer calls of the transport than one for each part of a record. */
+void tls_handshake_use_peek(struct tls_handshake *handshake, const struct tls_peek *peek);
 void tls_handshake_free(struct tls_handshake *handshake); /* wipes */
 /* Before the first step: `saw` is told of each certificate that the peer has sent, its own first,
  * before they are judged; not if nothing is verified. */

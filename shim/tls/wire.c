@@ -23,6 +23,7 @@ void wire_clear(struct wire *wire)
 		explicit_bzero(wire->out, wire->out_size);
 	free(wire->out);
 	free(wire->ahead);
+	flight_clear(&wire->flight);
 	explicit_bzero(wire, sizeof *wire);
 }
 
@@ -95,9 +96,18 @@ static ssize_t receive(struct wire *wire, uint8_t *buf, size_t len)
 	ssize_t n;
 
 	do
-		n = wire->transport.recv(wire->transport.arg, buf, len);
+		n = flight_read(&wire->flight, &wire->transport, buf, len);
 	while (n == -EINTR);
 	return n;
+}
+
+int wire_settle(struct wire *wire)
+{
+	int r = flight_settle(&wire->flight, &wire->transport);
+
+	if (r < 0)
+		wire->error = r;
+	return r;
 }
 
 /* A record of a handshake starts with its type and the major version 3, since SSL 3.0. */

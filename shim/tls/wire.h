@@ -6,6 +6,7 @@
 #ifndef SEAMTLS_TLS_WIRE_H
 #define SEAMTLS_TLS_WIRE_H
 
+#include "flight.h"
 #include "handshake.h"
 
 #define WIRE_SNIFF_LEN 48
@@ -18,6 +19,7 @@ struct wire_fault {
 
 struct wire {
 	struct tls_transport transport;
+	struct flight flight;
 	uint8_t *out; /* waits to be sent: out_start .. out_end */
 	size_t out_start, out_end, out_size;
 	/* Records taken off the transport before wolfSSL asked for them: ahead_start .. ahead_end.
@@ -52,6 +54,10 @@ int wire_flush(struct wire *wire);
 /* Sends what waits, then a count, 0 at the end of file, -EAGAIN or another -errno, which stays in
  * wire->error. */
 ssize_t wire_read(struct wire *wire, uint8_t *buf, size_t len);
+
+/* Before anybody else reads from the transport: it has nothing any more that wire_read() has handed
+ * out. 0, or -errno, which is wire->error as well. */
+int wire_settle(struct wire *wire);
 
 /*
  * Goes on with one more record, to be looked at before wire_read() hands it out. 1, and the record

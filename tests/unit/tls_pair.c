@@ -147,6 +147,25 @@ ssize_t pair_recv(void *arg, void *buf, size_t len)
 	return (ssize_t)n;
 }
 
+static ssize_t pair_peek(void *arg, void *buf, size_t len)
+{
+	struct pair_end *end = arg;
+	ssize_t n = pair_recv(arg, buf, len);
+
+	if (n > 0)
+		end->in->head -= (size_t)n;
+	return n;
+}
+
+static ssize_t pair_skip(void *arg, size_t len)
+{
+	struct pair_end *end = arg;
+
+	ck_assert_uint_le(len, end->in->tail - end->in->head);
+	end->in->head += len;
+	return (ssize_t)len;
+}
+
 ssize_t pair_send(void *arg, const void *buf, size_t len)
 {
 	struct pair_end *end = arg;
@@ -175,6 +194,8 @@ static struct tls_context *context_new(const struct pair_settings *settings, enu
 	return context;
 }
 
+const struct tls_peek pair_peeks = { pair_peek, pair_skip };
+
 struct pair *pair_new(
 	const struct pair_settings *client, const struct pair_settings *server, const char *name)
 {
@@ -190,6 +211,8 @@ struct pair *pair_new(
 	tls_handshake_new(pair->server_context, NULL, &server_transport, &pair->server);
 	ck_assert_ptr_nonnull(pair->client);
 	ck_assert_ptr_nonnull(pair->server);
+	tls_handshake_use_peek(pair->client, &pair_peeks);
+	tls_handshake_use_peek(pair->server, &pair_peeks);
 	return pair;
 }
 

@@ -72,5 +72,6 @@ void pair_check_data(struct pair *pair);
 
 ssize_t pair_recv(void *end, void *buf, size_t len);
 ssize_t pair_send(void *end, const void *buf, size_t len);
+extern const struct tls_peek pair_peeks;
 
 #endif
