@@ -18,6 +18,7 @@
  *   driver.c, interest.c     connections on their way; entries of epoll sets
  *   names.c, share.c, table.c, deep.c    leaves: a list each
  *   tls/session_cache.c, tls/ticket_key.c    leaves; between processes, robust
+ *   heap.c                   a leaf below all of these
  * fork() takes those of this process but conn->lock (fork.c): the child finds nothing half done,
  * and of a handshake that was half way through a step it makes no use.
  *

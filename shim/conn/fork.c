@@ -11,6 +11,7 @@
 
 #include "deep.h"
 #include "guard.h"
+#include "heap.h"
 
 static void each_connection(void (*visit)(struct conn *conn))
 {
@@ -64,6 +65,7 @@ void conn_lock_all(bool on)
 	lookups_lock_for_fork(on);
 	share_lock_for_fork(on);
 	table_lock_for_fork(on);
+	heap_lock_for_fork(on);
 }
 
 void conn_before_fork(void)

@@ -88,6 +88,7 @@ static bool make_buffers(struct relay *relay)
 
 	if (made == MAP_FAILED)
 		return false;
+	madvise(made, 2 * PUMP_LEN, MADV_DONTDUMP);
 	relay->up.buf = made;
 	relay->down.buf = made + PUMP_LEN;
 	return true;

@@ -292,7 +292,7 @@ static bool hold_all(const struct call *call)
 		hold_message(call, call->arg[1]);
 		return true;
 	case SYS_sendmmsg:
-		for (size_t i = 0; i < call->arg[2]; i++)
+		for (size_t i = 0; i < call->arg[2] && i < PARTS_MOST; i++)
 			hold_message(call, call->arg[1] + i * sizeof(struct mmsghdr));
 		return true;
 	default:
