@@ -6,11 +6,11 @@
  */
 #include "policy/source.h"
 
+#include "policy/read_file.h"
 #include "policy/text.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,20 +46,15 @@ static int check_kind(const struct stat *st, char *why, size_t why_len)
 static int read_all(int fd, struct source *source, char *why, size_t why_len)
 {
 	size_t size = SOURCE_BYTES_MAX + 1;
+	ssize_t n;
 
 	source->text = malloc(size + 1);
 	if (source->text == NULL)
 		return -ENOMEM;
-	while (source->len < size) {
-		ssize_t n = read(fd, source->text + source->len, size - source->len);
-
-		if (n == 0)
-			break;
-		if (n > 0)
-			source->len += (size_t)n;
-		else if (errno != EINTR)
-			return refuse_errno(errno, why, why_len, "cannot be read");
-	}
+	n = read_file(fd, source->text, size);
+	if (n < 0)
+		return refuse_errno((int)-n, why, why_len, "cannot be read");
+	source->len = (size_t)n;
 	source->text[source->len] = '\0';
 	return source->len < size ? 0 : refuse(why, why_len, "is longer than 1 MiB");
 }
@@ -113,9 +108,9 @@ int source_read(const char *path, struct source *out, char *why, size_t why_len,
 	int fd, r;
 
 	*line = 0;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = read_file_open(path);
 	if (fd < 0)
-		return refuse_errno(errno, why, why_len, "cannot be opened");
+		return refuse_errno(-fd, why, why_len, "cannot be opened");
 	r = read_open(fd, &source, why, why_len, line);
 	close(fd);
 	if (r < 0)

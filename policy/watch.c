@@ -2,6 +2,7 @@
 #include "policy/watch.h"
 
 #include "policy/hash.h"
+#include "policy/read_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ENTRIES_MAX 4096 /* of a directory */
 #define RECENT_S 2       /* longer than a tick of any file system's clock */
@@ -31,19 +33,16 @@ static uint64_t sum_of(const char *path)
 {
 	uint64_t sum = HASH_START;
 	uint8_t bytes[4096];
-	FILE *file = fopen(path, "re");
-	size_t n;
+	int fd = read_file_open(path);
+	ssize_t n;
 
-	if (file == NULL)
+	if (fd < 0)
 		return 0;
-	setvbuf(file, NULL, _IONBF, 0); /* no second copy of a key */
-	while ((n = fread(bytes, 1, sizeof bytes, file)) > 0)
-		sum = hash_add(sum, bytes, n);
-	if (ferror(file))
-		sum = 0;
-	fclose(file);
+	while ((n = read_file(fd, bytes, sizeof bytes)) > 0)
+		sum = hash_add(sum, bytes, (size_t)n);
+	close(fd);
 	explicit_bzero(bytes, sizeof bytes);
-	return sum;
+	return n < 0 ? 0 : sum;
 }
 
 static bool is_recent(const struct watched *item)

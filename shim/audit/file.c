@@ -5,6 +5,7 @@
  * the file is known by device and inode, and looked at before each write.
  */
 #include "audit/file.h"
+#include "civil.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,7 +20,6 @@
 #define DIR_MODE 0750
 #define FILE_MODE 0640
 #define NAME_TRIES 16
-#define SECONDS_A_DAY 86400
 #define NAME_BEGIN "seamtls-"
 #define NAME_END ".audit"
 
@@ -104,30 +104,6 @@ static int move_high(int fd)
 	return high;
 }
 
-/* gmtime_r() takes a lock of libc's, which a signal handler or a forked child may find taken. */
-static void civil_date(int64_t days, int *year, int *month, int *day)
-{
-	int64_t era_day = days + 719468; /* since 0000-03-01 */
-	int64_t era = era_day / 146097, of_era = era_day % 146097;
-	int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	int64_t shifted = (5 * of_year + 2) / 153; /* months since March */
-
-	*day = (int)(of_year - (153 * shifted + 2) / 5 + 1);
-	*month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
-	*year = (int)(year_of_era + era * 400 + (*month <= 2));
-}
-
-/* The other way. */
-static int64_t days_of(int year, int month, int day)
-{
-	int64_t shifted = month > 2 ? month - 3 : month + 9, y = year - (month <= 2);
-	int64_t era = y / 400, of_era = y % 400;
-	int64_t of_year = (153 * shifted + 2) / 5 + day - 1;
-
-	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 /* `count` digits. */
 static bool take_digits(const char **text, int count, int *out)
 {
@@ -163,7 +139,7 @@ bool audit_file_name_time(const char *name, int64_t *out)
 		!take_digits(&name, 2, &minute) || !take_digits(&name, 2, &second) ||
 		!take_text(&name, "Z-"))
 		return false;
-	*out = days_of(year, month, day) * SECONDS_A_DAY + hour * 3600 + minute * 60 + second;
+	*out = civil_days(year, month, day) * CIVIL_DAY_S + hour * 3600 + minute * 60 + second;
 	return true;
 }
 
@@ -173,13 +149,12 @@ static void new_name(char *out, size_t len)
 {
 	static _Atomic uint16_t made;
 	struct timespec now;
-	int year, month, day, second;
+	struct civil at;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	civil_date(now.tv_sec / SECONDS_A_DAY, &year, &month, &day);
-	second = (int)(now.tv_sec % SECONDS_A_DAY);
-	snprintf(out, len, NAME_BEGIN "%04d%02d%02dT%02d%02d%02dZ-%d-%04x" NAME_END, year, month,
-		day, second / 3600, second / 60 % 60, second % 60, (int)getpid(), made++);
+	at = civil_of(now.tv_sec);
+	snprintf(out, len, NAME_BEGIN "%04d%02d%02dT%02d%02d%02dZ-%d-%04x" NAME_END, (int)at.year,
+		at.month, at.day, at.hour, at.minute, at.second, (int)getpid(), made++);
 }
 
 /* What we know the file by. 0; -errno, and the descriptor is closed. */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Through stdio, whose system calls stay inside libc: the host program's own read() and close() are
- * ours. */
 #include "tls/pem.h"
+#include "policy/read_file.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-static int read_all(FILE *file, struct pem *out)
+static int read_all(int fd, struct pem *out)
 {
 	struct stat st;
+	ssize_t n;
 
-	if (fstat(fileno(file), &st) != 0)
+	if (fstat(fd, &st) != 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
@@ -21,31 +21,24 @@ static int read_all(FILE *file, struct pem *out)
 	out->text = malloc((size_t)st.st_size + 1);
 	if (out->text == NULL)
 		return -ENOMEM;
-	out->len = fread(out->text, 1, (size_t)st.st_size, file);
+	n = read_file(fd, out->text, (size_t)st.st_size);
+	if (n < 0)
+		return (int)n;
+	out->len = (size_t)n;
 	out->text[out->len] = '\0';
-	return ferror(file) ? -EIO : 0;
+	return 0;
 }
 
 int pem_read(const char *path, struct pem *out)
 {
-	struct stat st;
-	FILE *file;
-	int r;
+	int fd = read_file_open(path), r;
 
 	out->text = NULL;
 	out->len = 0;
-	/* Before it is opened: a FIFO would make fopen() wait. */
-	if (stat(path, &st) != 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	file = fopen(path, "re");
-	if (file == NULL)
-		return -errno;
-	/* No second copy of a key in a stream's buffer. */
-	setvbuf(file, NULL, _IONBF, 0);
-	r = read_all(file, out);
-	fclose(file);
+	if (fd < 0)
+		return fd;
+	r = read_all(fd, out);
+	close(fd);
 	if (r < 0)
 		pem_clear(out);
 	return r;

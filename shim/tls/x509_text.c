@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A certificate's names as text (RFC 4514). What comes out is printable UTF-8, whatever bytes went
  * in. */
+#include "civil.h"
 #include "tls/der.h"
 #include "tls/x509.h"
 #include <arpa/inet.h>
@@ -220,19 +221,7 @@ char *x509_serial_text(struct x509_bytes serial)
 
 void x509_date_text(int64_t when, char *out)
 {
-	/* The inverse of days_from_civil(), of years that start in March: gmtime_r() takes a lock.
-	 */
-	int64_t days = (when >= 0 ? when : when - 86399) / 86400 + 719468;
-	int64_t era = (days >= 0 ? days : days - 146096) / 146097;
-	int64_t day_of_era = days - era * 146097;
-	int64_t year_of_era =
-		(day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t day_of_year =
-		day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	int march_month = (int)((5 * day_of_year + 2) / 153);
-	int day = (int)(day_of_year - (153 * march_month + 2) / 5) + 1;
-	int month = march_month < 10 ? march_month + 3 : march_month - 9;
-	int year = (int)(year_of_era + era * 400) + (month <= 2);
+	struct civil at = civil_of(when);
 
-	snprintf(out, X509_DATE_LEN, "%04d-%02d-%02d", year, month, day);
+	snprintf(out, X509_DATE_LEN, "%04d-%02d-%02d", (int)at.year, at.month, at.day);
 }
