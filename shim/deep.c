@@ -127,12 +127,15 @@ static void run_from_outside(void (*run)(void *arg), void *arg)
 
 void deep_run(void (*run)(void *arg), void *arg)
 {
+	int saved = errno;
+
 	guard_enter();
 	if (current == NULL)
 		run_from_outside(run, arg);
 	else
 		run(arg);
 	guard_leave();
+	errno = saved;
 }
 
 void deep_lock_for_fork(bool on)

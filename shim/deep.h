@@ -2,7 +2,7 @@
 /*
  * What needs more stack than a thread of the host program may have (16 KiB is enough for a read or
  * a write of its own): handshakes, loading, audit. It runs on a stack of the library's, in the same
- * thread and in the guard; nothing that waits may be in there.
+ * thread and in the guard; nothing that waits may be in there. errno stays (wolfSSL clears it).
  */
 #ifndef SEAMTLS_DEEP_H
 #define SEAMTLS_DEEP_H

@@ -4,11 +4,16 @@
 
 #include "guard.h"
 
+#include <errno.h>
+
 void deep_run(void (*run)(void *arg), void *arg)
 {
+	int saved = errno;
+
 	guard_enter();
 	run(arg);
 	guard_leave();
+	errno = saved;
 }
 
 void deep_lock_for_fork(bool on)

@@ -210,7 +210,9 @@ static int admit(int fd, const struct sockaddr_storage *peer, socklen_t peer_len
 		return 0;
 	if (host_refuses())
 		return -EACCES;
-	socket_address(fd, false, &query.local);
+	/* Whom a rule about this port is for, is not known. */
+	if (!socket_address(fd, false, &query.local))
+		return -EACCES;
 	host_decide(&query, &decision);
 	r = admit_as_decided(fd, peer->ss_family, &query, &decision, flags);
 	host_release(decision.rule);

@@ -40,9 +40,15 @@ ssize_t sys_recv(int fd, void *buf, size_t len, int flags)
 	return call(SYS_recvfrom, fd, buf, len, flags);
 }
 
+/* One that does not wait has nothing to be woken from, and may be the last that says something. */
 ssize_t sys_send(int fd, const void *buf, size_t len, int flags)
 {
-	return call(SYS_sendto, fd, buf, len, flags | MSG_NOSIGNAL);
+	ssize_t n;
+
+	do
+		n = call(SYS_sendto, fd, buf, len, flags | MSG_NOSIGNAL);
+	while (n == -EINTR && (flags & MSG_DONTWAIT) != 0);
+	return n;
 }
 
 ssize_t sys_recv_iov(int fd, const struct iovec *iov, size_t count, int flags)

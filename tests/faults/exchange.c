@@ -42,8 +42,11 @@ static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
 	va_start(args, format);
 	len = vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	for (int tries = 0; tries < 3 && write(STDOUT_FILENO, line, (size_t)len) != len; tries++)
-		continue;
+	for (int done = 0, tries = 0; tries < 3 && done < len; tries++) {
+		ssize_t n = write(STDOUT_FILENO, line + done, (size_t)(len - done));
+
+		done += n > 0 ? (int)n : 0;
+	}
 }
 
 static void __attribute__((noreturn)) fail(const char *call)

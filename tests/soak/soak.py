@@ -169,7 +169,8 @@ class Soak:
         self.clients.clear()
 
     def read(self, program, server, arguments, covered):
-        for line in program.stdout.decode().splitlines():
+        # Who was killed may have been in the middle of a line.
+        for line in program.stdout.decode().rpartition("\n")[0].splitlines():
             word, *rest = line.split(" ", 2)
             if word == "ok":
                 self.counts["exchanges"] += 1

@@ -522,6 +522,25 @@ static void large_sets_beside(void)
 	large_sets();
 }
 
+/* A call that succeeds leaves errno alone, whatever it does besides. */
+static void errno_stays(void)
+{
+	struct pollfd pfd = { .fd = connected_unused(), .events = POLLOUT };
+
+	errno = EDOM;
+	NEED(poll(&pfd, 1, -1) == 1);
+	say("poll: %s", strerrorname_np(errno));
+	NEED(write(pfd.fd, outgoing(1000), 1000) == 1000);
+	say("write: %s", strerrorname_np(errno));
+	tell_peer("send 1000");
+	pfd.events = POLLIN;
+	errno = EDOM;
+	NEED(poll(&pfd, 1, -1) == 1);
+	receive_all(pfd.fd, 1000, 1000);
+	NEED(close(pfd.fd) == 0);
+	say("at last: %s", strerrorname_np(errno));
+}
+
 const struct test_case cases[] = {
 	CASE(19, life, EVERYWHERE),
 	CASE(19, life_beside, EVERYWHERE),
@@ -536,6 +555,7 @@ const struct test_case cases[] = {
 	CASE(21, reset_beside, EVERYWHERE),
 	CASE(21, writable_again, EVERYWHERE),
 	CASE(21, writable_again_beside, EVERYWHERE),
+	CASE(27, errno_stays, EVERYWHERE),
 	CASE(28, interrupted, EVERYWHERE),
 	CASE(28, interrupted_beside, EVERYWHERE),
 	CASE(46, several_times, EVERYWHERE),
