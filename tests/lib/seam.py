@@ -143,8 +143,9 @@ class Seam:
         audit_dir.mkdir()
         if user:
             shutil.chown(audit_dir, user, user)
-        argv = self.observe(argv, policy)
-        program = Program(argv, directory, env=self.environment(policy, audit_dir, env), user=user, **options)
+        observed = self.observe(argv, None if "SEAMTLS_DISABLE" in (env or {}) else policy)
+        program = Program(observed, directory, env=self.environment(policy, audit_dir, env), user=user, **options)
+        program.name = os.path.basename(argv[0])
         self.programs.append(program)
         program.covered = policy is not None and self.covering
         program.audit = Audit(self.tool, audit_dir) if program.covered else None
