@@ -50,6 +50,8 @@ void host_prepare(void);
 /* Opens the audit log, if there is to be one. 0, or -errno if policy requires an audit and there
  * can be none. */
 int host_audit_open(void);
+/* Whether events are written at all. */
+bool host_audits(void);
 /* Writes the event. 0, or -errno if policy requires it and it could not be written. */
 int host_audit(struct audit_event *event);
 

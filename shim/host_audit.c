@@ -125,6 +125,11 @@ static int audit(struct audit_event *event)
 	return r < 0 ? required(r) : 0;
 }
 
+bool host_audits(void)
+{
+	return atomic_load_explicit(&audited, memory_order_relaxed) && !host_is_disabled();
+}
+
 struct audit_job {
 	struct audit_event *event; /* NULL: only open it */
 	int result;

@@ -37,6 +37,7 @@ struct row {
 	pid_t pid;
 	bool clear, stale, counted;
 	uint64_t bytes_in, bytes_out; /* if counted */
+	const char *own;              /* instead of both: protection of the program's own */
 	char *program, *rule, *direction, *local, *remote, *version, *cipher, *plane;
 };
 
@@ -78,6 +79,16 @@ static char *copy(const char *text)
 	return strdup(text != NULL ? text : "");
 }
 
+/* How a connection that is left alone protects itself; NULL: not at all, as far as is known. */
+static const char *own_protection(const struct audit_event *event)
+{
+	const char *protocol = event->protocol != NULL ? event->protocol : "";
+
+	if (strcmp(protocol, "tls") == 0)
+		return "own TLS";
+	return strcmp(protocol, "ssh") == 0 ? "ssh" : NULL;
+}
+
 /* NULL: no memory. */
 static struct row *row_new(const struct audit_event *event)
 {
@@ -88,7 +99,8 @@ static struct row *row_new(const struct audit_event *event)
 	row->conn = event->conn;
 	row->time_us = event->time_us;
 	row->pid = event->pid;
-	row->clear = event->type != AUDIT_OPEN;
+	row->own = own_protection(event);
+	row->clear = event->type != AUDIT_OPEN && row->own == NULL;
 	row->program = copy(event->program);
 	row->rule = copy(event->rule);
 	row->direction = copy(event->direction);
@@ -226,7 +238,7 @@ static int compare_rows(const void *a, const void *b, void *arg)
 static const char *state_of(const struct row *row)
 {
 	if (!row->stale)
-		return row->clear ? "clear" : "protected";
+		return row->own != NULL ? row->own : row->clear ? "clear" : "protected";
 	return proc_runs_since(row->pid, row->time_us) ? "stale: no socket" : "stale: no process";
 }
 

@@ -113,10 +113,29 @@ static const struct table_column columns[] = {
 #define INDENT 21 /* what is below a row stands below the second column */
 #define COLUMN_COUNT (sizeof columns / sizeof columns[0])
 
+/* What protects a connection that is left alone, once it is known. */
+static const char *recognised_text(const struct audit_event *event, char *out, size_t len)
+{
+	const char *protocol = event->protocol != NULL ? event->protocol : "";
+	bool clear = strcmp(protocol, "clear") == 0;
+
+	out[0] = '\0';
+	if (strcmp(protocol, "tls") == 0)
+		return "own TLS";
+	if (strcmp(protocol, "none") == 0)
+		return "no byte has passed";
+	if (clear && event->application != NULL)
+		snprintf(out, len, "in the clear, %s", event->application);
+	else if (protocol[0] != '\0')
+		return clear ? "in the clear" : protocol;
+	return out;
+}
+
 /* How it ended: what is known of verification, reason, alerts, traffic. */
 static const char *result_text(const struct audit_event *event, char *out, size_t len)
 {
 	struct log_value sent = { ABSENT, NULL, 0, "" }, received = sent;
+	char what[64];
 	int n;
 
 	if (event->type == AUDIT_LOST) {
@@ -126,7 +145,8 @@ static const char *result_text(const struct audit_event *event, char *out, size_
 	}
 	log_value_alert(&sent, event->alert_sent);
 	log_value_alert(&received, event->alert_received);
-	n = snprintf(out, len, "%s%s%s%s%s",
+	n = snprintf(out, len, "%s%s%s%s%s%s%s", recognised_text(event, what, sizeof what),
+		event->protocol != NULL && event->reason != NULL ? ": " : "",
 		event->reason != NULL   ? event->reason
 		: event->verify != NULL ? event->verify
 					: "",

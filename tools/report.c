@@ -23,7 +23,8 @@ static void tile(FILE *out, const char *what, const char *colour, uint64_t numbe
 static void put_tiles(const struct totals *totals, FILE *out)
 {
 	uint64_t protected = totals->count[TALLY_PROTECTED];
-	uint64_t all = protected + totals->count[TALLY_CLEAR];
+	uint64_t own = totals->count[TALLY_OWN_TLS] + totals->count[TALLY_SSH];
+	uint64_t all = protected + own + totals->count[TALLY_CLEAR];
 
 	fputs("<dl class=\"tiles\">\n", out);
 	if (all > 0)
@@ -31,6 +32,8 @@ static void put_tiles(const struct totals *totals, FILE *out)
 			protected < all && (double)protected / (double)all > 0.9995 ? "under " : "",
 			100.0 * (double)protected / (double)all);
 	tile(out, "protected", "protected", protected);
+	if (own > 0)
+		tile(out, "with TLS or SSH of their own", "own", own);
 	tile(out, "in the clear", "clear", totals->count[TALLY_CLEAR]);
 	tile(out, "failed", "failed", totals->count[TALLY_FAILED]);
 	tile(out, "denied", "", totals->count[TALLY_DENIED]);
@@ -144,8 +147,8 @@ static int put_charts(
 
 static int put_clear(const struct totals *totals, FILE *out)
 {
-	static const char *const headings[] = { "peer", "#in the clear", "#protected", "#failed",
-		NULL };
+	static const char *const headings[] = { "peer", "#in the clear", "#protected", "#own TLS",
+		"#failed", NULL };
 	const struct tally_row **rows;
 	size_t count, shown = 0;
 	int r = tally_sort(&totals->by[TOTALS_PEER], TALLY_CLEAR, &rows, &count);
@@ -167,6 +170,7 @@ static int put_clear(const struct totals *totals, FILE *out)
 		html_cell(out, rows[shown]->name);
 		html_cell_number(out, (int64_t)rows[shown]->count[TALLY_CLEAR]);
 		html_cell_number(out, (int64_t)rows[shown]->count[TALLY_PROTECTED]);
+		html_cell_number(out, (int64_t)rows[shown]->count[TALLY_OWN_TLS]);
 		html_cell_number(out, (int64_t)rows[shown]->count[TALLY_FAILED]);
 		fputs("</tr>\n", out);
 	}
@@ -310,6 +314,8 @@ static int put_body(const struct totals_view *view, FILE *out)
 			"None." },
 		{ TOTALS_CIPHER, TALLY_PROTECTED, "protected", "Cipher suites", "None." },
 		{ TOTALS_RULE, TALLY_PROTECTED, "protected", "Rules that protect", "None." },
+		{ TOTALS_VERSION, TALLY_OWN_TLS, "own", "Versions of programs' own TLS", "None." },
+		{ TOTALS_PROGRAM, TALLY_OWN_TLS, "own", "Programs with TLS of their own", "None." },
 		{ TOTALS_PROGRAM, TALLY_CLEAR, "clear", "Programs in the clear", "None." },
 		{ TOTALS_CAUSE, TALLY_FAILED, "failed", "Failures by cause", "Nothing failed." },
 	};

@@ -24,6 +24,7 @@ static const struct series {
 	const char *colour, *name;
 } series[] = {
 	{ TIMELINE_PROTECTED, "protected", "protected" },
+	{ TIMELINE_OWN, "own", "by themselves" },
 	{ TIMELINE_CLEAR, "clear", "in the clear" },
 	{ TIMELINE_FAILED, "failed", "failed" },
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TARGET_KEY_LEN 384
 #define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
 #define PATH_CHARACTERS HOST_CHARACTERS "/+@=~"
 
@@ -120,16 +121,46 @@ static void add_program(struct suggest *suggest, struct suggest_target *target, 
 		target->program_count++;
 }
 
-void suggest_take(const struct audit_event *event, void *arg)
+/* What names a service in the list of connections. */
+static const char *target_key(const struct suggest_target *target, char *out, size_t len)
 {
-	struct suggest *suggest = arg;
-	struct suggest_target wanted, *target = NULL;
+	snprintf(out, len, "%d %u %s %s", target->inbound, target->port, target->host,
+		target->address);
+	return out;
+}
 
-	if (suggest->first_us == 0)
-		suggest->first_us = event->time_us;
-	suggest->last_us = event->time_us;
-	if (event->type != AUDIT_PASS && event->type != AUDIT_OBSERVE)
+static struct suggest_target *target_of_key(struct suggest *suggest, const char *wanted)
+{
+	char key[TARGET_KEY_LEN];
+
+	for (size_t i = 0; i < suggest->target_count; i++)
+		if (strcmp(target_key(&suggest->targets[i], key, sizeof key), wanted) == 0)
+			return &suggest->targets[i];
+	return NULL;
+}
+
+/* The second event of a connection: it may not have been in the clear after all. */
+static void take_recognised(struct suggest *suggest, const struct audit_event *event)
+{
+	bool own = strcmp(event->protocol, "tls") == 0 || strcmp(event->protocol, "ssh") == 0;
+	struct conns_entry first;
+	struct suggest_target *target;
+
+	if (!conns_take(&suggest->alone, event->conn, &first))
 		return;
+	target = target_of_key(suggest, first.peer);
+	free(first.peer);
+	if (target == NULL || (!own && strcmp(event->protocol, "none") != 0))
+		return;
+	target->count--;
+	target->own += own;
+}
+
+static void take_first(struct suggest *suggest, const struct audit_event *event)
+{
+	struct suggest_target wanted, *target = NULL;
+	char key[TARGET_KEY_LEN];
+
 	if (read_target(suggest, event, &wanted))
 		target = find_target(suggest, &wanted);
 	if (target == NULL) {
@@ -139,6 +170,20 @@ void suggest_take(const struct audit_event *event, void *arg)
 	target->count++;
 	target->last_us = event->time_us;
 	add_program(suggest, target, event->program);
+	if (conns_add(&suggest->alone, event->conn, event->time_us,
+		    target_key(target, key, sizeof key)) < 0)
+		suggest->incomplete = true;
+}
+
+void suggest_take(const struct audit_event *event, void *arg)
+{
+	struct suggest *suggest = arg;
+
+	if (suggest->first_us == 0)
+		suggest->first_us = event->time_us;
+	suggest->last_us = event->time_us;
+	if (event->type == AUDIT_PASS || event->type == AUDIT_OBSERVE)
+		(event->protocol != NULL ? take_recognised : take_first)(suggest, event);
 }
 
 void suggest_clear(struct suggest *suggest)
@@ -147,6 +192,7 @@ void suggest_clear(struct suggest *suggest)
 		for (size_t j = 0; j < suggest->targets[i].program_count; j++)
 			free(suggest->targets[i].programs[j]);
 	free(suggest->targets);
+	conns_clear(&suggest->alone);
 	suggest->targets = NULL;
 	suggest->target_count = 0;
 }

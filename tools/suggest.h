@@ -4,6 +4,7 @@
 #define SEAMTLS_TOOLS_SUGGEST_H
 
 #include "audit/event.h"
+#include "conns.h"
 #include <stdio.h>
 
 #define SUGGEST_TARGETS_MAX 1000
@@ -19,6 +20,7 @@ struct suggest_target {
 	size_t program_count;
 	bool other_programs; /* also some that are not in the list */
 	uint64_t count, last_us;
+	uint64_t own; /* connections that are protected by the program itself */
 };
 
 struct suggest {
@@ -30,7 +32,8 @@ struct suggest {
 	size_t target_count;
 	uint64_t skipped; /* connections for which there was no room, or no address */
 	uint64_t first_us, last_us;
-	bool incomplete; /* there was not enough memory */
+	bool incomplete;    /* there was not enough memory */
+	struct conns alone; /* connections of which it is not known yet what protects them */
 };
 
 /* Takes an event; for log_source_each(). */

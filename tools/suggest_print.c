@@ -133,7 +133,9 @@ static void print_client(
 		      "address; or:\n"
 		      "# server_name  = the name in it\n",
 			out);
-	if (speaks_tls_itself(target) && upgrade == NULL)
+	if (target->own > 0)
+		fputs("if_program_tls = pass       # some speak TLS by themselves here\n", out);
+	else if (speaks_tls_itself(target) && upgrade == NULL)
 		fputs("if_program_tls = pass       # most programs speak TLS by themselves here\n",
 			out);
 }
@@ -143,9 +145,14 @@ static void print_target(
 {
 	char when[WHEN_LEN];
 
+	if (target->count == 0)
+		return;
 	fprintf(out, "\n# %" PRIu64 " connection%s in the clear, the last at %s.\n", target->count,
 		target->count == 1 ? "" : "s",
 		when_seconds(when, target->last_us / WHEN_SECOND_US));
+	if (target->own > 0)
+		fprintf(out, "# %" PRIu64 " more had TLS or SSH of the program's own.\n",
+			target->own);
 	if (target->inbound && speaks_tls_itself(target)) {
 		fprintf(out,
 			"# No rule for the server at port %u: it most likely speaks TLS by "
@@ -168,6 +175,7 @@ static void print_target(
 static void print_head(const struct suggest *suggest, FILE *out)
 {
 	char first[WHEN_LEN], last[WHEN_LEN];
+	uint64_t own = 0;
 
 	if (suggest->last_us == 0) {
 		fputs("# The audit log has no events. Run the programs under a policy with "
@@ -200,13 +208,28 @@ static void print_head(const struct suggest *suggest, FILE *out)
 			"without an address, or to too\n"
 			"# many places.\n",
 			suggest->skipped);
+	for (size_t i = 0; i < suggest->target_count; i++)
+		own += suggest->targets[i].own;
+	if (own > 0)
+		fprintf(out,
+			"# Not in the clear: %" PRIu64
+			" connections with TLS or SSH of the programs' own.\n",
+			own);
 	fputs("\n[global]\ndefault        = observe\n", out);
+}
+
+static bool any_in_the_clear(const struct suggest *suggest)
+{
+	for (size_t i = 0; i < suggest->target_count; i++)
+		if (suggest->targets[i].count > 0)
+			return true;
+	return false;
 }
 
 void suggest_print(struct suggest *suggest, FILE *out)
 {
 	print_head(suggest, out);
-	if (suggest->target_count == 0)
+	if (!any_in_the_clear(suggest))
 		fputs("\n# Nothing was in the clear.\n", out);
 	else
 		qsort(suggest->targets, suggest->target_count, sizeof suggest->targets[0],

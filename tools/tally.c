@@ -12,8 +12,11 @@ static int compare_names(const void *a, const void *b)
 
 uint64_t tally_connections(const struct tally_row *row)
 {
-	return row->count[TALLY_PROTECTED] + row->count[TALLY_CLEAR] + row->count[TALLY_FAILED] +
-	       row->count[TALLY_DENIED];
+	uint64_t count = 0;
+
+	for (int what = 0; what < TALLY_BYTES_IN; what++)
+		count += row->count[what];
+	return count;
 }
 
 static void row_free(void *item)
@@ -154,4 +157,17 @@ int tally_add(struct tally *tally, const char *name, enum tally_what what, uint6
 		return -ENOMEM;
 	row->count[what] += count;
 	return 0;
+}
+
+void tally_move(struct tally *tally, const char *name, enum tally_what from, enum tally_what to)
+{
+	struct tally_row *row = (struct tally_row *)tally_find(tally, name);
+
+	/* It may have become one of the others meanwhile. */
+	if (row == NULL || row->count[from] == 0)
+		row = &tally->other;
+	if (row->count[from] == 0)
+		return;
+	row->count[from]--;
+	row->count[to]++;
 }

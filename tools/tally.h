@@ -13,8 +13,11 @@
 #define TALLY_OTHER "(other)"
 
 enum tally_what {
-	TALLY_PROTECTED, /* connections */
+	TALLY_PROTECTED, /* connections, by us */
+	TALLY_OWN_TLS,   /* by the program itself */
+	TALLY_SSH,
 	TALLY_CLEAR,
+	TALLY_IDLE, /* left alone, and no byte has passed */
 	TALLY_FAILED,
 	TALLY_DENIED,
 	TALLY_BYTES_IN, /* plaintext of protected connections */
@@ -36,6 +39,9 @@ struct tally {
 
 /* 0; -ENOMEM. */
 int tally_add(struct tally *tally, const char *name, enum tally_what what, uint64_t count);
+
+/* What was counted as one thing has turned out to be another. */
+void tally_move(struct tally *tally, const char *name, enum tally_what from, enum tally_what to);
 
 /* The count of a name; NULL: there is none. */
 const struct tally_row *tally_find(const struct tally *tally, const char *name);

@@ -19,7 +19,7 @@ static void widen(struct timeline *timeline)
 	timeline->interval_us *= 2;
 }
 
-void timeline_add(struct timeline *timeline, uint64_t time_us, enum timeline_what what)
+static uint64_t interval_of(struct timeline *timeline, uint64_t time_us)
 {
 	uint64_t at;
 
@@ -32,7 +32,22 @@ void timeline_add(struct timeline *timeline, uint64_t time_us, enum timeline_wha
 		timeline->interval_us < LONGEST_US)
 		widen(timeline);
 	at /= timeline->interval_us;
-	if (at >= TIMELINE_INTERVALS)
-		at = TIMELINE_INTERVALS - 1;
-	timeline->count[at][what]++;
+	return at < TIMELINE_INTERVALS ? at : TIMELINE_INTERVALS - 1;
+}
+
+void timeline_add(struct timeline *timeline, uint64_t time_us, enum timeline_what what)
+{
+	timeline->count[interval_of(timeline, time_us)][what]++;
+}
+
+void timeline_move(
+	struct timeline *timeline, uint64_t time_us, enum timeline_what from, enum timeline_what to)
+{
+	uint64_t *count = timeline->count[interval_of(timeline, time_us)];
+
+	if (count[from] == 0)
+		return;
+	count[from]--;
+	if (to < TIMELINE_WHATS)
+		count[to]++;
 }

@@ -10,7 +10,13 @@
 
 #define TIMELINE_INTERVALS 120
 
-enum timeline_what { TIMELINE_PROTECTED, TIMELINE_CLEAR, TIMELINE_FAILED, TIMELINE_WHATS };
+enum timeline_what {
+	TIMELINE_PROTECTED,
+	TIMELINE_OWN, /* by the program itself */
+	TIMELINE_CLEAR,
+	TIMELINE_FAILED,
+	TIMELINE_WHATS
+};
 
 /* All zeroes: empty. */
 struct timeline {
@@ -19,5 +25,8 @@ struct timeline {
 };
 
 void timeline_add(struct timeline *timeline, uint64_t time_us, enum timeline_what what);
+/* What was added at that time has turned out to be something else (TIMELINE_WHATS: nothing). */
+void timeline_move(struct timeline *timeline, uint64_t time_us, enum timeline_what from,
+	enum timeline_what to);
 
 #endif

@@ -2,6 +2,7 @@
 #include "totals.h"
 #include "cause.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NO_RULE "(no rule)"
@@ -136,9 +137,83 @@ static void take_fail(struct totals *totals, const struct audit_event *event)
 	timeline_add(&totals->timeline, event->time_us, TIMELINE_FAILED);
 }
 
+/* One that counted as in the clear has turned out to be something else. */
+static void move_all(struct totals *totals, const struct audit_event *event,
+	const struct conns_entry *first, enum tally_what to, enum timeline_what when)
+{
+	totals->count[TALLY_CLEAR]--;
+	totals->count[to]++;
+	tally_move(&totals->by[TOTALS_RULE], event->rule != NULL ? event->rule : NO_RULE,
+		TALLY_CLEAR, to);
+	if (event->program != NULL)
+		tally_move(&totals->by[TOTALS_PROGRAM], event->program, TALLY_CLEAR, to);
+	tally_move(&totals->by[TOTALS_PEER], first->peer, TALLY_CLEAR, to);
+	timeline_move(&totals->timeline, first->time_us, TIMELINE_CLEAR, when);
+}
+
+static void take_own_tls(struct totals *totals, const struct audit_event *event)
+{
+	char name[32];
+
+	add(totals, TOTALS_VERSION, event->version, TALLY_OWN_TLS, 1);
+	add(totals, TOTALS_CIPHER, event->cipher, TALLY_OWN_TLS, 1);
+	add(totals, TOTALS_GROUP, event->group, TALLY_OWN_TLS, 1);
+	if (event->resumed >= 0)
+		add(totals, TOTALS_RESUMPTION, event->resumed > 0 ? "resumed" : "full",
+			TALLY_OWN_TLS, 1);
+	/* RFC 8996, RFC 7568 */
+	if (event->version == NULL || strcmp(event->version, "TLSv1.2") == 0 ||
+		strcmp(event->version, "TLSv1.3") == 0)
+		return;
+	snprintf(name, sizeof name, "own %s", event->version);
+	add_relaxed(totals, event, name);
+}
+
+/* The second event of a connection that is left alone: how it is protected, if it is. */
+static void take_recognised(struct totals *totals, const struct audit_event *event)
+{
+	static const struct {
+		const char *protocol;
+		enum tally_what what;
+		enum timeline_what when;
+	} kinds[] = {
+		{ "tls", TALLY_OWN_TLS, TIMELINE_OWN },
+		{ "ssh", TALLY_SSH, TIMELINE_OWN },
+		{ "none", TALLY_IDLE, TIMELINE_WHATS },
+	};
+	struct conns_entry first;
+
+	if (!conns_take(&totals->alone, event->conn, &first))
+		return;
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (strcmp(event->protocol, kinds[i].protocol) == 0)
+			move_all(totals, event, &first, kinds[i].what, kinds[i].when);
+	free(first.peer);
+	if (strcmp(event->protocol, "tls") == 0)
+		take_own_tls(totals, event);
+}
+
+/* By the policy at once, or for what it went on to say. */
+static void take_deny(struct totals *totals, const struct audit_event *event)
+{
+	struct conns_entry first;
+
+	if (!conns_take(&totals->alone, event->conn, &first)) {
+		add_all(totals, event, TALLY_DENIED, 1);
+		return;
+	}
+	move_all(totals, event, &first, TALLY_DENIED, TIMELINE_WHATS);
+	free(first.peer);
+}
+
 static void take_clear(struct totals *totals, const struct audit_event *event)
 {
+	char peer[TOTALS_PEER_LEN];
+
 	add_all(totals, event, TALLY_CLEAR, 1);
+	totals_peer(event, peer, sizeof peer);
+	if (conns_add(&totals->alone, event->conn, event->time_us, peer) < 0)
+		totals->incomplete = true;
 	if (event->reason != NULL && strstr(event->reason, "'accept = both'") != NULL)
 		add_relaxed(totals, event, "accept = both");
 	timeline_add(&totals->timeline, event->time_us, TIMELINE_CLEAR);
@@ -173,9 +248,9 @@ void totals_take(const struct audit_event *event, void *arg)
 	else if (event->type == AUDIT_CLOSE)
 		take_close(totals, event);
 	else if (event->type == AUDIT_PASS || event->type == AUDIT_OBSERVE)
-		take_clear(totals, event);
+		(event->protocol != NULL ? take_recognised : take_clear)(totals, event);
 	else if (event->type == AUDIT_DENY)
-		add_all(totals, event, TALLY_DENIED, 1);
+		take_deny(totals, event);
 	else if (event->type == AUDIT_LOST && event->lost != AUDIT_ABSENT)
 		totals->lost += event->lost;
 }
@@ -185,4 +260,5 @@ void totals_clear(struct totals *totals)
 	for (int by = 0; by < TOTALS_BYS; by++)
 		tally_clear(&totals->by[by]);
 	certs_clear(&totals->certs);
+	conns_clear(&totals->alone);
 }

@@ -4,6 +4,7 @@
 #define SEAMTLS_TOOLS_TOTALS_H
 
 #include "certs.h"
+#include "conns.h"
 #include "latency.h"
 #include "tally.h"
 #include "timeline.h"
@@ -35,7 +36,8 @@ struct totals {
 	struct latency handshake;
 	struct certs certs;
 	struct timeline timeline;
-	bool incomplete; /* there was not enough memory */
+	struct conns alone; /* connections of which it is not known yet what protects them */
+	bool incomplete;    /* there was not enough memory */
 };
 
 /* Counts one event; `totals` is a struct totals: for log_source_each(). */

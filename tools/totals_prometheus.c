@@ -72,7 +72,10 @@ static const struct outcome {
 	enum tally_what what;
 } outcomes[] = {
 	{ "protected", TALLY_PROTECTED },
+	{ "own_tls", TALLY_OWN_TLS },
+	{ "ssh", TALLY_SSH },
 	{ "clear", TALLY_CLEAR },
+	{ "idle", TALLY_IDLE },
 	{ "failed", TALLY_FAILED },
 	{ "denied", TALLY_DENIED },
 };

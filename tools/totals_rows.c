@@ -17,7 +17,10 @@ enum field {
 	NAME,
 	RULE,
 	PROTECTED,
+	OWN_TLS,
+	SSH,
 	CLEAR,
+	IDLE,
 	FAILED,
 	DENIED,
 	BYTES_IN,
@@ -39,10 +42,10 @@ enum field {
 	FIELDS,
 };
 
-static const char *const names[FIELDS] = { "section", "name", "rule", "protected", "clear",
-	"failed", "denied", "bytes_in", "bytes_out", "events", "broken", "probes", "lost",
-	"handshake_p50_us", "handshake_p99_us", "first", "last", "subject", "issuer", "not_after",
-	"days_left", "meaning", "advice" };
+static const char *const names[FIELDS] = { "section", "name", "rule", "protected", "own_tls", "ssh",
+	"clear", "idle", "failed", "denied", "bytes_in", "bytes_out", "events", "broken", "probes",
+	"lost", "handshake_p50_us", "handshake_p99_us", "first", "last", "subject", "issuer",
+	"not_after", "days_left", "meaning", "advice" };
 
 struct cell {
 	enum { NONE, TEXT, NUMBER } form;
@@ -110,7 +113,10 @@ static void set_counts(struct row *row, const uint64_t count[TALLY_WHATS])
 {
 	static const enum field fields[TALLY_WHATS] = {
 		[TALLY_PROTECTED] = PROTECTED,
+		[TALLY_OWN_TLS] = OWN_TLS,
+		[TALLY_SSH] = SSH,
 		[TALLY_CLEAR] = CLEAR,
+		[TALLY_IDLE] = IDLE,
 		[TALLY_FAILED] = FAILED,
 		[TALLY_DENIED] = DENIED,
 		[TALLY_BYTES_IN] = BYTES_IN,
@@ -153,6 +159,8 @@ static void set_section_counts(struct row *row, enum totals_by by, const struct 
 		set_number(row, FAILED, (int64_t)counts->count[TALLY_FAILED]);
 	else
 		set_number(row, PROTECTED, (int64_t)counts->count[TALLY_PROTECTED]);
+	if (by >= TOTALS_VERSION && by <= TOTALS_RESUMPTION)
+		set_number(row, OWN_TLS, (int64_t)counts->count[TALLY_OWN_TLS]);
 	if (by != TOTALS_CAUSE)
 		return;
 	set_text(row, MEANING, cause_text(counts->name));

@@ -52,11 +52,13 @@ static void print_whole(const char *title, const struct tally_row **rows, size_t
 	const struct table_column columns[] = {
 		{ title, 12, 36, 0 },
 		{ "PROTECTED", 9, 9, 1 },
+		{ "OWN TLS", 7, 7, 3 },
+		{ "SSH", 5, 7, 6 },
 		{ "CLEAR", 7, 7, 2 },
-		{ "FAILED", 7, 7, 3 },
-		{ "DENIED", 7, 7, 4 },
-		{ "IN", 7, 7, 5 },
-		{ "OUT", 7, 7, 6 },
+		{ "FAILED", 7, 7, 4 },
+		{ "DENIED", 7, 7, 5 },
+		{ "IN", 7, 7, 7 },
+		{ "OUT", 7, 7, 8 },
 	};
 	struct table table;
 
@@ -68,25 +70,32 @@ static void print_whole(const char *title, const struct tally_row **rows, size_t
 		table_row(&table, (const char *const[]){
 					  rows[i]->name,
 					  number(cells[0], counts[TALLY_PROTECTED]),
-					  number(cells[1], counts[TALLY_CLEAR]),
-					  number(cells[2], counts[TALLY_FAILED]),
-					  number(cells[3], counts[TALLY_DENIED]),
-					  units_bytes(cells[4], counts[TALLY_BYTES_IN]),
-					  units_bytes(cells[5], counts[TALLY_BYTES_OUT]),
+					  number(cells[1], counts[TALLY_OWN_TLS]),
+					  number(cells[2], counts[TALLY_SSH]),
+					  number(cells[3], counts[TALLY_CLEAR]),
+					  number(cells[4], counts[TALLY_FAILED]),
+					  number(cells[5], counts[TALLY_DENIED]),
+					  units_bytes(cells[6], counts[TALLY_BYTES_IN]),
+					  units_bytes(cells[7], counts[TALLY_BYTES_OUT]),
 				  });
 	}
 }
 
 static void print_simple(const char *title, const struct tally_row **rows, size_t count, FILE *out)
 {
-	const struct table_column columns[] = { { title, 12, 48, 0 }, { "CONNECTIONS", 9, 11, 1 } };
+	const struct table_column columns[] = { { title, 12, 48, 0 }, { "CONNECTIONS", 9, 11, 1 },
+		{ "OWN TLS", 7, 7, 2 } };
+	char cells[2][NUMBER_LEN];
+	uint64_t own = 0;
 	struct table table;
-	char cell[NUMBER_LEN];
 
-	begin(&table, columns, 2, out);
+	for (size_t i = 0; i < count; i++)
+		own += rows[i]->count[TALLY_OWN_TLS];
+	begin(&table, columns, own > 0 ? 3 : 2, out);
 	for (size_t i = 0; i < count; i++)
 		table_row(&table, (const char *const[]){ rows[i]->name,
-					  number(cell, rows[i]->count[TALLY_PROTECTED]) });
+					  number(cells[0], rows[i]->count[TALLY_PROTECTED]),
+					  number(cells[1], rows[i]->count[TALLY_OWN_TLS]) });
 }
 
 static void upper(char *out, size_t len, const char *text)
@@ -217,7 +226,8 @@ static void print_share(const char *what, uint64_t count, uint64_t all, FILE *ou
 
 static void print_summary(const struct totals *totals, FILE *out)
 {
-	uint64_t all = totals->count[TALLY_PROTECTED] + totals->count[TALLY_CLEAR];
+	uint64_t all = totals->count[TALLY_PROTECTED] + totals->count[TALLY_OWN_TLS] +
+		       totals->count[TALLY_SSH] + totals->count[TALLY_CLEAR];
 	char first[WHEN_LEN], last[WHEN_LEN];
 
 	if (totals->events == 0) {
@@ -228,7 +238,14 @@ static void print_summary(const struct totals *totals, FILE *out)
 		when_short(first, totals->first_us / WHEN_SECOND_US),
 		when_short(last, totals->last_us / WHEN_SECOND_US), totals->events);
 	print_share("protected", totals->count[TALLY_PROTECTED], all, out);
+	if (totals->count[TALLY_OWN_TLS] > 0)
+		print_share("own TLS", totals->count[TALLY_OWN_TLS], all, out);
+	if (totals->count[TALLY_SSH] > 0)
+		print_share("SSH", totals->count[TALLY_SSH], all, out);
 	print_share("in the clear", totals->count[TALLY_CLEAR], all, out);
+	if (totals->count[TALLY_IDLE] > 0)
+		fprintf(out, "%-13s %10" PRIu64 "  nothing was said\n", "idle",
+			totals->count[TALLY_IDLE]);
 	fprintf(out, "%-13s %10" PRIu64 "\n", "failed", totals->count[TALLY_FAILED]);
 	fprintf(out, "%-13s %10" PRIu64 "\n", "denied", totals->count[TALLY_DENIED]);
 	if (totals->broken > 0)

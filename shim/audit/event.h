@@ -66,6 +66,10 @@ struct audit_event {
 	const char *direction;      /* "inbound", "outbound" */
 	const char *local, *remote; /* address:port, v6 in brackets */
 	const char *server_name, *version, *cipher, *group, *alpn;
+	/* Of a connection that is left alone, once its first bytes have passed: "tls", "ssh",
+	 * "clear", "none", "unknown"; of what is, or was before TLS, in the clear: "http", ...;
+	 * what the client offers at most; its JA4 */
+	const char *protocol, *application, *offered_version, *ja4;
 	int resumed; /* 0, 1 */
 	const char *verify;
 	const char *peer_subject, *peer_issuer, *peer_serial, *peer_sha256;

@@ -43,6 +43,10 @@ static const struct string_field {
 	{ 18, 16, offsetof(struct audit_event, plane) },
 	{ 19, 384, offsetof(struct audit_event, reason) },
 	{ 30, 32, offsetof(struct audit_event, cause) },
+	{ 20, 16, offsetof(struct audit_event, protocol) },
+	{ 21, 16, offsetof(struct audit_event, application) },
+	{ 22, 16, offsetof(struct audit_event, offered_version) },
+	{ 23, 48, offsetof(struct audit_event, ja4) },
 };
 
 static const struct number_field {

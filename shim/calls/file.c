@@ -122,6 +122,10 @@ SEAM_EXPORT FILE *fdopen(int fd, const char *mode)
 	if (conn == NULL)
 		return libc.fdopen(fd, mode);
 	conn_put(conn);
+	if (conn_is_observed(fd)) {
+		conn_saw_not(fd); /* libc moves the bytes from inside */
+		return libc.fdopen(fd, mode);
+	}
 	return stream_of(fd, mode);
 }
 
@@ -181,7 +185,8 @@ static int print(int fd, const char *format, va_list args)
 
 SEAM_EXPORT int vdprintf(int fd, const char *format, va_list args)
 {
-	return is_mapped(fd) ? print(fd, format, args) : libc.vdprintf(fd, format, args);
+	return is_mapped(fd) || conn_is_observed(fd) ? print(fd, format, args)
+						     : libc.vdprintf(fd, format, args);
 }
 
 SEAM_EXPORT int dprintf(int fd, const char *format, ...)

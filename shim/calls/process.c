@@ -164,11 +164,13 @@ SEAM_EXPORT int daemon(int nochdir, int noclose)
 /* libc's worker threads would write to the descriptor themselves. */
 SEAM_EXPORT int aio_read(struct aiocb *cb)
 {
+	conn_saw_not(cb->aio_fildes);
 	return is_mapped(cb->aio_fildes) ? (int)errno_return(-EINVAL) : libc.aio_read(cb);
 }
 
 SEAM_EXPORT int aio_write(struct aiocb *cb)
 {
+	conn_saw_not(cb->aio_fildes);
 	return is_mapped(cb->aio_fildes) ? (int)errno_return(-EINVAL) : libc.aio_write(cb);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calls/border.h"
+#include "calls/seen.h"
 #include "conn/memory.h"
 #include "conn/table.h"
 
@@ -49,7 +50,7 @@ SEAM_EXPORT ssize_t read(int fd, void *buf, size_t len)
 		return libc.read(fd, buf, len);
 	/* read(2): with a length of 0 nothing is waited for. */
 	if (len == 0 || !receive_one(fd, buf, len, 0, &n))
-		return libc.read(fd, buf, len);
+		return seen_received(fd, buf, 0, libc.read(fd, buf, len));
 	return errno_return(n);
 }
 SEAM_ALIAS(__read, read);
@@ -67,7 +68,7 @@ SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 	if (table_is_foreign(fd))
 		return libc.readv(fd, iov, count);
 	if (!receive_parts(fd, iov, count, 0, &n))
-		return libc.readv(fd, iov, count);
+		return seen_received_parts(fd, iov, (size_t)count, 0, libc.readv(fd, iov, count));
 	return errno_return(n);
 }
 
@@ -80,7 +81,8 @@ SEAM_EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t of
 		return errno_return(r);
 	/* A socket has no offset: the kernel refuses it. */
 	if (r < 0 || offset != -1 || !receive_parts(fd, iov, count, as_flags, &n))
-		return libc.preadv2(fd, iov, count, offset, flags);
+		return seen_received_parts(
+			fd, iov, (size_t)count, 0, libc.preadv2(fd, iov, count, offset, flags));
 	return errno_return(n);
 }
 SEAM_ALIAS(preadv64v2, preadv2);
@@ -92,7 +94,7 @@ SEAM_EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
 	if (table_is_foreign(fd))
 		return libc.recv(fd, buf, len, flags);
 	if (!receive_one(fd, buf, at_most(len), flags, &n))
-		return libc.recv(fd, buf, len, flags);
+		return seen_received(fd, buf, flags, libc.recv(fd, buf, len, flags));
 	return errno_return(n);
 }
 
@@ -105,7 +107,8 @@ SEAM_EXPORT ssize_t recvfrom(
 	if (table_is_foreign(fd))
 		return libc.recvfrom(fd, buf, len, flags, addr, addr_len);
 	if (!receive_one(fd, buf, at_most(len), flags, &n))
-		return libc.recvfrom(fd, buf, len, flags, addr, addr_len);
+		return seen_received(
+			fd, buf, flags, libc.recvfrom(fd, buf, len, flags, addr, addr_len));
 	/* TCP has no address to give here (tcp(7)). */
 	if (n >= 0 && addr != NULL && memory_is_there(addr_len, sizeof(*addr_len), true))
 		*addr_len = 0;
@@ -136,8 +139,10 @@ SEAM_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	if (!memory_is_there(msg, sizeof(*msg), true))
 		return is_mapped(fd) ? errno_return(-EFAULT) : libc.recvmsg(fd, msg, flags);
 	if (msg->msg_iovlen > IOV_MAX ||
-		!receive(fd, msg->msg_iov, msg->msg_iovlen, flags, true, &n))
-		return libc.recvmsg(fd, msg, flags);
+		!receive(fd, msg->msg_iov, msg->msg_iovlen, flags, true, &n)) {
+		n = libc.recvmsg(fd, msg, flags);
+		return n > 0 ? seen_received_parts(fd, msg->msg_iov, msg->msg_iovlen, flags, n) : n;
+	}
 	if (n >= 0)
 		fill_message(msg, flags);
 	return errno_return(n);
@@ -216,7 +221,8 @@ SEAM_EXPORT int recvmmsg(
 	int r;
 
 	if (conn == NULL)
-		return libc.recvmmsg(fd, msg, count, flags, timeout);
+		return seen_messages_received(
+			fd, msg, flags, libc.recvmmsg(fd, msg, count, flags, timeout));
 	r = time_limit(timeout, &until_us);
 	if (r == 0)
 		r = -pending_error(conn, fd);

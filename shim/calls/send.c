@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "calls/border.h"
 #include "calls/rights.h"
+#include "calls/seen.h"
 #include "conn/memory.h"
 #include "conn/table.h"
 
@@ -48,7 +49,7 @@ SEAM_EXPORT ssize_t write(int fd, const void *buf, size_t len)
 	if (table_is_foreign(fd))
 		return libc.write(fd, buf, len);
 	if (!transmit_one(fd, buf, len, 0, &n))
-		return libc.write(fd, buf, len);
+		return seen_sent(fd, buf, libc.write(fd, buf, len));
 	return errno_return_sent(n, 0);
 }
 SEAM_ALIAS(__write, write);
@@ -67,7 +68,7 @@ SEAM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 	if (table_is_foreign(fd))
 		return libc.writev(fd, iov, count);
 	if (!transmit_parts(fd, iov, count, 0, &n))
-		return libc.writev(fd, iov, count);
+		return seen_sent_parts(fd, iov, (size_t)count, libc.writev(fd, iov, count));
 	return errno_return_sent(n, 0);
 }
 
@@ -80,7 +81,8 @@ SEAM_EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t o
 		return errno_return(r);
 	/* A socket has no offset: the kernel refuses it. */
 	if (r < 0 || offset != -1 || !transmit_parts(fd, iov, count, as_flags, &n))
-		return libc.pwritev2(fd, iov, count, offset, flags);
+		return seen_sent_parts(
+			fd, iov, (size_t)count, libc.pwritev2(fd, iov, count, offset, flags));
 	return errno_return_sent(n, 0);
 }
 SEAM_ALIAS(pwritev64v2, pwritev2);
@@ -92,7 +94,7 @@ SEAM_EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
 	if (table_is_foreign(fd))
 		return libc.send(fd, buf, len, flags);
 	if (!transmit_one(fd, buf, at_most(len), flags, &n))
-		return libc.send(fd, buf, len, flags);
+		return seen_sent(fd, buf, libc.send(fd, buf, len, flags));
 	return errno_return_sent(n, flags);
 }
 SEAM_ALIAS(__send, send);
@@ -110,7 +112,7 @@ SEAM_EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 		return send(fd, buf, len, flags & ~MSG_FASTOPEN);
 	}
 	if (!transmit_one(fd, buf, at_most(len), flags, &n))
-		return libc.sendto(fd, buf, len, flags, addr, addr_len);
+		return seen_sent(fd, buf, libc.sendto(fd, buf, len, flags, addr, addr_len));
 	return errno_return_sent(n, flags);
 }
 
@@ -134,7 +136,8 @@ SEAM_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	}
 	if (transmit(fd, msg->msg_iov, msg->msg_iovlen, flags, true, &n))
 		return errno_return_sent(n, flags);
-	return rights_pass_mapped(msg) ? rights_send(fd, msg, flags) : libc.sendmsg(fd, msg, flags);
+	n = rights_pass_mapped(msg) ? rights_send(fd, msg, flags) : libc.sendmsg(fd, msg, flags);
+	return seen_sent_parts(fd, msg->msg_iov, msg->msg_iovlen, n);
 }
 
 /* Whether libc may have all messages at once: none of them connects, or passes descriptors on. */
@@ -157,7 +160,7 @@ SEAM_EXPORT int sendmmsg(int fd, struct mmsghdr *msg, unsigned count, int flags)
 	if (count > IOV_MAX)
 		count = IOV_MAX; /* as the kernel does (sendmmsg(2)) */
 	if (!is_mapped(fd) && are_plain(msg, count, flags))
-		return libc.sendmmsg(fd, msg, count, flags);
+		return seen_messages_sent(fd, msg, libc.sendmmsg(fd, msg, count, flags));
 	while (whole && done < count) {
 		ssize_t n = memory_is_there(&msg[done], sizeof(*msg), true)
 				    ? sendmsg(fd, &msg[done].msg_hdr, flags)

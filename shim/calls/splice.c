@@ -5,6 +5,9 @@
  */
 #include "conn/splice.h"
 #include "calls/border.h"
+#include "calls/seen.h"
+#include "conn/memory.h"
+#include "conn/table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,6 +158,29 @@ static ssize_t splice_mapped(
 	return from ? into_pipe(in, out, len, flags) : out_of_pipe(in, out, len, flags);
 }
 
+static ssize_t splice_observed(
+	int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned flags)
+{
+	uint8_t head[SEEN_PEEK_LEN];
+	ssize_t peeked = seen_peek(in, head, len > 0 && (flags & SPLICE_F_NONBLOCK) == 0), n;
+
+	if (peeked < 0)
+		return peeked;
+	n = libc.splice(in, in_offset, out, out_offset, len, flags);
+	if (n > 0)
+		conn_saw_not(out);
+	return seen_spliced(in, head, peeked, n);
+}
+
+/* The kernel's own affair. */
+static ssize_t splice_aside(
+	int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned flags)
+{
+	if (table_is_foreign(in) && table_is_foreign(out))
+		return libc.splice(in, in_offset, out, out_offset, len, flags);
+	return splice_observed(in, in_offset, out, out_offset, len, flags);
+}
+
 SEAM_EXPORT ssize_t splice(
 	int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned flags)
 {
@@ -162,7 +188,7 @@ SEAM_EXPORT ssize_t splice(
 
 	do {
 		if (!is_mapped(in) && !is_mapped(out))
-			return libc.splice(in, in_offset, out, out_offset, len, flags);
+			return splice_aside(in, in_offset, out, out_offset, len, flags);
 		n = splice_mapped(in, in_offset != NULL, out, out_offset != NULL, len, flags);
 	} while (n == CONN_AGAIN);
 	return errno_return_sent(n, 0);
@@ -193,6 +219,19 @@ static ssize_t sendfile_to(int out, int in, off_t *offset, size_t count)
 	return conn != NULL ? conn_sendfile(conn, out, in, offset, count) : CONN_AGAIN;
 }
 
+static ssize_t sendfile_aside(int out, int in, off_t *offset, size_t count)
+{
+	int saved = errno;
+	off_t at;
+
+	if (table_is_foreign(out) || !conn_is_observed(out) ||
+		(offset != NULL && !memory_is_there(offset, sizeof(*offset), false)))
+		return libc.sendfile(out, in, offset, count);
+	at = offset != NULL ? *offset : lseek(in, 0, SEEK_CUR);
+	errno = saved;
+	return seen_file_sent(out, in, at, libc.sendfile(out, in, offset, count));
+}
+
 SEAM_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
 	ssize_t n;
@@ -201,7 +240,7 @@ SEAM_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 		bool to = is_mapped(out), from = is_mapped(in);
 
 		if (!to && !from)
-			return libc.sendfile(out, in, offset, count);
+			return sendfile_aside(out, in, offset, count);
 		if (from)
 			n = to ? -EINVAL : sendfile_from(out, in, offset != NULL, count);
 		else

@@ -35,7 +35,7 @@ static int listener_refused(
 {
 	const struct policy_decision decision = { .action = POLICY_TLS, .rule = rule };
 
-	report_decision(AUDIT_DENY, query, &decision, why);
+	report_decision(AUDIT_DENY, query, &decision, why, NULL);
 	notice("rule '%s' refuses to listen: %s (what to do: %s)", rule->name, why,
 		cause_advice(CAUSE_KEY));
 	return -EACCES;
@@ -167,7 +167,7 @@ static int accept_tls(int fd, int family, const struct policy_query *query,
 	struct tls_context *context = host_context(decision->rule, TLS_SERVER, why, sizeof(why));
 
 	if (context == NULL) {
-		report_decision(AUDIT_DENY, query, decision, why);
+		report_decision(AUDIT_DENY, query, decision, why, NULL);
 		notice("rule '%s' refuses connections: %s (what to do: %s)", decision->rule->name,
 			why, cause_advice(CAUSE_KEY));
 		return -EACCES;
@@ -178,6 +178,35 @@ static int accept_tls(int fd, int family, const struct policy_query *query,
 	return make_conn(fd, family, query, decision, flags);
 }
 
+/* Left alone, but looked at. Without memory it is only left alone. */
+static void observe(int fd, int family, const struct policy_query *query,
+	const struct policy_decision *decision, int type, uint64_t id, int flags)
+{
+	struct conn *conn = host_audits() ? conn_new() : NULL;
+
+	if (conn == NULL)
+		return;
+	conn->family = family;
+	conn->accepted = true;
+	conn->rule = host_hold(decision->rule);
+	report_address(&query->local, conn->local, sizeof(conn->local));
+	report_address(&query->remote, conn->remote, sizeof(conn->remote));
+	observe_begin(conn, type, id);
+	if (conn->observed == NULL || table_set(fd, conn, (flags & SOCK_CLOEXEC) != 0) < 0)
+		conn_unref(conn);
+}
+
+static int admit_aside(int fd, int family, const struct policy_query *query,
+	const struct policy_decision *decision, int type, int flags)
+{
+	uint64_t id;
+	int r = report_decision(type, query, decision, NULL, &id);
+
+	if (r == 0)
+		observe(fd, family, query, decision, type, id, flags);
+	return r;
+}
+
 static int admit_as_decided(int fd, int family, const struct policy_query *query,
 	const struct policy_decision *decision, int flags)
 {
@@ -185,13 +214,14 @@ static int admit_as_decided(int fd, int family, const struct policy_query *query
 	case POLICY_TLS:
 		return accept_tls(fd, family, query, decision, flags);
 	case POLICY_DENY:
-		report_decision(AUDIT_DENY, query, decision, "denied by policy");
+		report_decision(AUDIT_DENY, query, decision, "denied by policy", NULL);
 		return 1;
 	case POLICY_OBSERVE:
-		return report_decision(AUDIT_OBSERVE, query, decision, NULL);
+		return admit_aside(fd, family, query, decision, AUDIT_OBSERVE, flags);
 	default:
-		return decision->rule != NULL ? report_decision(AUDIT_PASS, query, decision, NULL)
-					      : 0;
+		return decision->rule != NULL
+			       ? admit_aside(fd, family, query, decision, AUDIT_PASS, flags)
+			       : 0;
 	}
 }
 

@@ -47,6 +47,7 @@ void conn_unmap(struct conn *conn)
 /* Back to what conn_new() gives out. */
 void conn_recycle(struct conn *conn)
 {
+	observe_forget(conn);
 	interest_end(conn);
 	tls_handshake_free(conn->handshake);
 	starttls_free(conn->starttls);
@@ -90,6 +91,8 @@ void conn_recycle(struct conn *conn)
 
 void conn_abandon(struct conn *conn)
 {
+	if (atomic_load(&conn->descriptors) == 0)
+		observe_end(conn, -1);
 	if (conn->share != NULL && atomic_load(&conn->descriptors) == 0) {
 		driver_remove(conn);
 		if (share_leave(conn->share) && conn_is_mapped(conn))
@@ -308,6 +311,8 @@ static void leave_to_others(struct conn *conn, int fd)
 static void detach(struct conn *conn, int fd)
 {
 	interest_forget(conn, fd);
+	if (atomic_load(&conn->descriptors) == 0)
+		observe_end(conn, fd);
 	if (atomic_load(&conn->descriptors) == 0 && conn->share == NULL)
 		driver_remove(conn);
 	else if (atomic_load(&conn->descriptors) == 0 && share_leave(conn->share))
@@ -445,6 +450,7 @@ void conn_at_exit(void)
 	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
 		if (conn->share != NULL && atomic_load(&conn->fd) == fd && share_leave(conn->share))
 			finish(conn, fd);
+		observe_end(conn, fd);
 		conn_unref(conn);
 	}
 	driver_finish(sys_monotonic_us() + EXIT_LINGER_US);

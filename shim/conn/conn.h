@@ -126,6 +126,16 @@ void conn_before_spawn(void);
 size_t conn_before_exec(int *watches, size_t most);
 void conn_exec_failed(const int *watches, size_t count);
 
+/*
+ * A connection that is left alone, whose first bytes are still looked at (observe.h). What libc's
+ * own call has moved on it; or that bytes go, or have gone, without being seen. errno stays. False
+ * and nothing for all other descriptors.
+ */
+bool conn_is_observed(int fd);
+void conn_saw_sent(int fd, const struct iovec *iov, size_t count, size_t len);
+void conn_saw_received(int fd, const struct iovec *iov, size_t count, size_t len);
+void conn_saw_not(int fd);
+
 /* Process events. conn_before_fork(), then one of the next two in either process. */
 void conn_before_fork(void);
 void conn_after_fork(void);

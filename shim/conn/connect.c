@@ -135,44 +135,6 @@ static int real_connect(struct conn **held, int fd, const struct sockaddr *addr,
 	return r;
 }
 
-/* Not for us to protect: pass and observe. What was asked to be seen is audited once there is
- * something to see. */
-static int connect_aside(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len,
-	struct outbound *out)
-{
-	bool seen = out->decision.action == POLICY_OBSERVE || out->decision.rule != NULL;
-	int r;
-
-	if (host_audit_open() < 0)
-		return -EACCES;
-	r = real_connect(held, fd, addr, len);
-	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
-		return r;
-	forget(*held, fd);
-	if (!seen)
-		return r;
-	socket_address(fd, false, &out->query.local);
-	if (report_decision(out->decision.action == POLICY_OBSERVE ? AUDIT_OBSERVE : AUDIT_PASS,
-		    &out->query, &out->decision, NULL) < 0) {
-		sys_shutdown(fd, SHUT_RDWR);
-		return -EACCES;
-	}
-	return r;
-}
-
-static int connect_denied(struct outbound *out)
-{
-	char remote[CONN_ADDRESS_LEN];
-
-	report_address(&out->query.remote, remote, sizeof(remote));
-	report_decision(AUDIT_DENY, &out->query, &out->decision, "denied by policy");
-	notice("connect to %s is denied by %s%s%s of the policy (what to do: %s)", remote,
-		out->decision.rule != NULL ? "rule '" : "[global] default",
-		out->decision.rule != NULL ? out->decision.rule->name : "",
-		out->decision.rule != NULL ? "'" : "", cause_advice(CAUSE_POLICY));
-	return -EACCES;
-}
-
 static void fill(struct conn *conn, const struct outbound *out)
 {
 	snprintf(conn->name, sizeof(conn->name), "%s",
@@ -194,6 +156,57 @@ static struct conn *adopt(int fd, int family)
 		return NULL;
 	}
 	return table_get(fd);
+}
+
+static void observe(struct conn *conn, struct outbound *out, int type, uint64_t id)
+{
+	fill(conn, out);
+	host_hold(out->decision.rule);
+	host_release(conn->rule);
+	conn->rule = out->decision.rule;
+	observe_begin(conn, type, id);
+}
+
+/* Not for us to protect: pass and observe. What was asked to be seen is audited once there is
+ * something to see. */
+static int connect_aside(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len,
+	struct outbound *out)
+{
+	bool seen = out->decision.action == POLICY_OBSERVE || out->decision.rule != NULL;
+	int type = out->decision.action == POLICY_OBSERVE ? AUDIT_OBSERVE : AUDIT_PASS, r;
+	uint64_t id;
+
+	if (host_audit_open() < 0)
+		return -EACCES;
+	if (*held == NULL && seen)
+		*held = adopt(fd, addr->sa_family);
+	r = real_connect(held, fd, addr, len);
+	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
+		return r;
+	socket_address(fd, false, &out->query.local);
+	if (seen && report_decision(type, &out->query, &out->decision, NULL, &id) < 0) {
+		sys_shutdown(fd, SHUT_RDWR);
+		forget(*held, fd);
+		return -EACCES;
+	}
+	if (seen && *held != NULL && host_audits())
+		observe(*held, out, type, id);
+	else
+		forget(*held, fd);
+	return r;
+}
+
+static int connect_denied(struct outbound *out)
+{
+	char remote[CONN_ADDRESS_LEN];
+
+	report_address(&out->query.remote, remote, sizeof(remote));
+	report_decision(AUDIT_DENY, &out->query, &out->decision, "denied by policy", NULL);
+	notice("connect to %s is denied by %s%s%s of the policy (what to do: %s)", remote,
+		out->decision.rule != NULL ? "rule '" : "[global] default",
+		out->decision.rule != NULL ? out->decision.rule->name : "",
+		out->decision.rule != NULL ? "'" : "", cause_advice(CAUSE_POLICY));
+	return -EACCES;
 }
 
 /* TCP refused: the socket may try again, as sockets do. */
@@ -286,7 +299,7 @@ static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, 
 		tls_context_free(context);
 		if (*held == NULL)
 			return -ENOBUFS;
-		report_decision(AUDIT_DENY, &out->query, &out->decision, reason);
+		report_decision(AUDIT_DENY, &out->query, &out->decision, reason, NULL);
 		notice("rule '%s' refuses connections: %s (what to do: %s)",
 			out->decision.rule->name, reason, cause_advice(cause));
 		return -EACCES;
@@ -395,6 +408,14 @@ static int decide_and_connect(
 		connect_refused(*held, fd, 0);
 	if (*held != NULL && conn_state(*held) != CONN_NEW)
 		return conn_is_clear(*held) ? 1 : connect_again(held, fd);
+	if (*held != NULL && (*held)->observed != NULL) {
+		if (!conn_tcp_is_over(fd))
+			return 1;
+		/* What was on its way has failed, and there may be another. */
+		observe_end(*held, fd);
+		conn_unref(*held);
+		*held = NULL;
+	}
 	decide(&out, fd, &remote);
 	switch (out.decision.action) {
 	case POLICY_TLS:

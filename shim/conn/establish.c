@@ -169,10 +169,11 @@ void conn_let_go(struct conn *conn, const char *why)
 	struct policy_query query = { .direction =
 					      conn->accepted ? POLICY_INBOUND : POLICY_OUTBOUND };
 	int fd = atomic_load(&conn->fd);
+	uint64_t id;
 
 	socket_address(fd, false, &query.local);
 	socket_address(fd, true, &query.remote);
-	if (report_decision(AUDIT_PASS, &query, &decision, why) < 0) {
+	if (report_decision(AUDIT_PASS, &query, &decision, why, &id) < 0) {
 		conn_fail_for(conn, EACCES, CAUSE_AUDIT,
 			"policy requires an audit, and the event could not be written");
 		return;
@@ -182,6 +183,9 @@ void conn_let_go(struct conn *conn, const char *why)
 			"there was no room for what the program had said before the client");
 		return;
 	}
+	observe_begin_locked(conn, AUDIT_PASS, id);
+	observe_bytes(conn, RECOGNISE_SENT, &(const struct iovec){ conn->early, conn->early_len },
+		1, conn->early_len);
 	keep_found(conn, NULL, why);
 	conn_set_real_close_on_exec(conn, false);
 	conn_give_back_low_water(conn, fd);

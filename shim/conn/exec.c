@@ -77,6 +77,7 @@ size_t conn_before_exec(int *watches, size_t most)
 			watches[count] = leave(conn, fd);
 			count += watches[count] >= 0;
 		}
+		observe_end(conn, fd); /* what the next program does is not for us to see */
 		conn_unref(conn);
 	}
 	guard_leave();

@@ -26,6 +26,7 @@ static void each_connection(void (*visit)(struct conn *conn))
 
 static void hold(struct conn *conn)
 {
+	observe_before_fork(conn);
 	if (conn->share != NULL)
 		share_before_fork(conn->share);
 }
@@ -44,6 +45,7 @@ static void forked(struct conn *conn)
 	else
 		forget_handshake(conn);
 	atomic_store(&conn->claimed_until_us, 0);
+	observe_in_child(conn);
 	if (conn->share != NULL)
 		share_in_child(conn->share);
 }

@@ -8,6 +8,7 @@
 
 #include "conn/conn.h"
 #include "conn/driver.h"
+#include "conn/observe.h"
 #include "conn/share.h"
 #include "conn/sys.h"
 #include "host.h"
@@ -22,6 +23,7 @@
 #define CONN_EARLY_MOST 32768
 
 struct found;
+struct observed;
 struct interest; /* an entry of an epoll set */
 struct starttls;
 
@@ -50,7 +52,8 @@ struct conn {
 	_Atomic short upgrade_events; /* what the dialogue waits for */
 	bool upgraded;                /* it is over */
 	bool byte_held; /* of the handshake: the last one that was read is still in the kernel */
-	uint64_t deadline_us; /* monotonic; of the handshake. 0: none yet */
+	struct observed *observed; /* its first bytes are looked at (observe.h); mostly NULL */
+	uint64_t deadline_us;      /* monotonic; of the handshake. 0: none yet */
 	uint64_t started_us;
 	uint8_t *early; /* plaintext kept until the handshake is done */
 	_Atomic size_t early_len;
@@ -405,9 +408,12 @@ void report_broken(struct conn *conn, enum cause cause, const char *reason);
 /* It was in the clear, by policy. */
 void report_pass(struct conn *conn, const char *reason);
 /* Decisions that made no connection of ours. -EACCES if policy requires an audit that is not to be
- * had. */
+ * had. `id` gets what the event calls the connection; may be NULL. */
 int report_decision(int type, const struct policy_query *query,
-	const struct policy_decision *decision, const char *reason);
+	const struct policy_decision *decision, const char *reason, uint64_t *id);
+/* What protects a connection that is left alone. */
+void report_recognised(
+	const struct conn *conn, int type, uint64_t id, const struct recognition *found);
 void report_address(const struct policy_address *address, char *buf, size_t len);
 
 /* --- names.c */

@@ -326,6 +326,8 @@ int conn_epoll_ctl(struct conn *conn, int epfd, int op, int fd, struct epoll_eve
 
 	if (op != EPOLL_CTL_DEL && event != NULL && (event->events & EPOLLET) != 0)
 		atomic_store(&conn->edge_triggered, true);
+	if (state == CONN_NEW && conn->observed != NULL)
+		return 1;
 	if (state == CONN_FAILED || state == CONN_PASSED ||
 		(state == CONN_OPEN && !conn_settles(conn) && !conn_may_ask(conn) &&
 			!interest_any(conn) && !conn_is_controlled(conn)))

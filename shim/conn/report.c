@@ -8,6 +8,7 @@
 #include "audit/event.h"
 #include "conn/kernel.h"
 #include "notice.h"
+#include "tls/registry.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,13 +45,18 @@ void report_address(const struct policy_address *address, char *buf, size_t len)
 	snprintf(buf, len, address->family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, address->port);
 }
 
-static void fill_conn(struct audit_event *event, const struct conn *conn)
+static void fill_ends(struct audit_event *event, const struct conn *conn)
 {
-	event->conn = conn->share->id;
 	event->rule = conn->rule != NULL ? conn->rule->name : NULL;
 	event->direction = policy_direction_name(conn->accepted ? POLICY_INBOUND : POLICY_OUTBOUND);
 	event->local = text(conn->local);
 	event->remote = text(conn->remote);
+}
+
+static void fill_conn(struct audit_event *event, const struct conn *conn)
+{
+	event->conn = conn->share->id;
+	fill_ends(event, conn);
 	event->server_name = conn->role == TLS_CLIENT ? text(conn->name) : NULL;
 	event->verify = text(conn->share->verify);
 }
@@ -207,7 +213,7 @@ void report_pass(struct conn *conn, const char *reason)
 }
 
 int report_decision(int type, const struct policy_query *query,
-	const struct policy_decision *decision, const char *reason)
+	const struct policy_decision *decision, const char *reason, uint64_t *id)
 {
 	char local[CONN_ADDRESS_LEN], remote[CONN_ADDRESS_LEN];
 	struct audit_event event;
@@ -216,6 +222,8 @@ int report_decision(int type, const struct policy_query *query,
 	report_address(&query->local, local, sizeof(local));
 	report_address(&query->remote, remote, sizeof(remote));
 	event.conn = host_new_id();
+	if (id != NULL)
+		*id = event.conn;
 	event.rule = decision->rule != NULL ? decision->rule->name : NULL;
 	event.direction = policy_direction_name(query->direction);
 	event.local = text(local);
@@ -230,4 +238,61 @@ int report_decision(int type, const struct policy_query *query,
 		decision->rule != NULL ? decision->rule->name : "",
 		decision->rule != NULL ? "'" : "");
 	return host_audit(&event) < 0 ? -EACCES : 0;
+}
+
+/* --- What protects a connection that is left alone */
+
+static const char *reason_of(const struct recognition *found, char *buf, size_t len)
+{
+	const char *banner = found->banner[RECOGNISE_RECEIVED];
+	const char *before = found->application != NULL ? found->application : "";
+
+	if (found->protocol == RECOGNISED_SSH)
+		return text(banner[0] != '\0' ? banner : found->banner[RECOGNISE_SENT]);
+	if (found->protocol == RECOGNISED_UNKNOWN)
+		return "its first bytes did not pass through calls that the library sees";
+	if (found->protocol == RECOGNISED_CLEAR && found->suite != 0)
+		return "the cipher suite that the program's own TLS has agreed on encrypts nothing";
+	if (found->protocol != RECOGNISED_TLS || !found->upgraded)
+		return NULL;
+	snprintf(buf, len, "upgraded to TLS by the program%s%s", before[0] != '\0' ? ", from " : "",
+		before);
+	return buf;
+}
+
+static void fill_recognised(struct audit_event *event, const struct recognition *found)
+{
+	event->protocol = recognised_name(found->protocol);
+	event->application = found->application;
+	event->offered_version = registry_version(found->offered);
+	event->version = registry_version(found->version);
+	event->alpn = text(found->alpn);
+	event->ja4 = text(found->ja4);
+	event->resumed = found->resumed;
+	event->alert_sent = found->alert[RECOGNISE_SENT];
+	event->alert_received = found->alert[RECOGNISE_RECEIVED];
+	if (found->server_name[0] != '\0')
+		event->server_name = found->server_name;
+	fill_peer(event, &found->peer);
+}
+
+void report_recognised(
+	const struct conn *conn, int type, uint64_t id, const struct recognition *found)
+{
+	char suite[REGISTRY_NUMBER_LEN], group[REGISTRY_NUMBER_LEN], words[64];
+	struct audit_event event;
+
+	audit_event_init(&event, type);
+	event.conn = id;
+	fill_ends(&event, conn);
+	event.server_name = text(conn->name);
+	fill_recognised(&event, found);
+	if (found->suite != 0)
+		event.cipher = registry_suite(found->suite, suite);
+	if (found->group != 0)
+		event.group = registry_group(found->group, group);
+	event.reason = reason_of(found, words, sizeof(words));
+	notice_debug(1, "%s: %s -> %s, protocol %s", audit_type_name((enum audit_type)type),
+		conn->local, conn->remote, event.protocol);
+	host_audit(&event);
 }

@@ -70,7 +70,8 @@ static int look_at_first_data(struct conn *conn, const struct iovec *iov, size_t
 	socket_address(fd, true, &query.remote);
 	report_decision(AUDIT_OBSERVE, &query, &decision,
 		"warning: the program speaks TLS itself, inside the protected connection "
-		"(if_program_tls = wrap)");
+		"(if_program_tls = wrap)",
+		NULL);
 	return 0;
 }
 

@@ -24,8 +24,9 @@ from audit_files import T0, at, rows
 FULL = {
     "time_us": T0 * 1_000_000 + 123456, "conn": 0xABC, "pid": 12, "uid": 1000, "program": "/usr/bin/curl",
     "label": "nightly", "rule": "web", "direction": "outbound", "local": "10.0.0.1:4444", "remote": "93.184.216.34:443",
-    "server_name": "www.example.com", "version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "group": "X25519MLKEM768",
-    "alpn": "h2", "resumed": 1, "verify": "ok", "peer_subject": "CN=www.example.com", "peer_issuer": "CN=ca",
+    "server_name": "www.example.com", "protocol": "tls", "application": "smtp", "version": "TLSv1.3",
+    "cipher": "TLS_AES_256_GCM_SHA384", "group": "X25519MLKEM768", "alpn": "h2", "offered_version": "TLSv1.3",
+    "ja4": "t13d1516h2_8daaf6152771_e5627efa2ab1", "resumed": 1, "verify": "ok", "peer_subject": "CN=www.example.com", "peer_issuer": "CN=ca",
     "peer_san": ["dns:a.test", "ip:::1"], "peer_serial": "01AB", "peer_sha256": "abcd", "peer_not_after": 1800000000,
     "plane": "user", "handshake_us": 1234, "bytes_in": 1, "bytes_out": 2, "duration_us": 3, "reason": "none",
     "alert_sent": 42, "alert_received": 0, "lost": 9, "cause": "expired",
@@ -33,8 +34,9 @@ FULL = {
 FULL_JSON = {
     "time": "2025-11-23T12:13:20.123456Z", "event": "open", "conn": "0000000000000abc", "pid": 12, "uid": 1000,
     "program": "/usr/bin/curl", "label": "nightly", "rule": "web", "direction": "outbound", "local": "10.0.0.1:4444",
-    "remote": "93.184.216.34:443", "server_name": "www.example.com", "version": "TLSv1.3",
-    "cipher": "TLS_AES_256_GCM_SHA384", "group": "X25519MLKEM768", "alpn": "h2", "resumed": True, "verify": "ok",
+    "remote": "93.184.216.34:443", "server_name": "www.example.com", "protocol": "tls", "application": "smtp",
+    "version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "group": "X25519MLKEM768", "alpn": "h2",
+    "offered_version": "TLSv1.3", "ja4": "t13d1516h2_8daaf6152771_e5627efa2ab1", "resumed": True, "verify": "ok",
     "peer": {"subject": "CN=www.example.com", "issuer": "CN=ca", "san": ["dns:a.test", "ip:::1"], "serial": "01AB",
              "sha256": "abcd", "not_after": "2027-01-15T08:00:00Z"},
     "plane": "user", "handshake_us": 1234, "bytes_in": 1, "bytes_out": 2, "duration_us": 3, "reason": "none",
@@ -514,7 +516,7 @@ def test_otlp(seamtls, make, audit_dir):
     assert fields["seamtls.event"] == "open" and fields["process.executable.path"] == "/usr/bin/curl" and fields["process.pid"] == 12
     assert fields["tls.cipher"] == "TLS_AES_256_GCM_SHA384" and fields["tls.resumed"] is True
     assert fields["seamtls.peer.san"] == ["dns:a.test", "ip:::1"] and fields["seamtls.peer.not_after"] == "2027-01-15T08:00:00Z"
-    assert len(fields) == 34, "every field but the time"
+    assert len(fields) == 38, "every field but the time"
     assert fail[1]["body"] == {"stringValue": "fail: why"} and fail[1]["severityNumber"] == 17
     assert observe[1]["severityText"] == "WARN" and observe[0]["service.name"] == "unknown_service"
 

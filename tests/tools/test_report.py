@@ -83,6 +83,7 @@ def test_page(make, report):
     page = Page(text)
     assert text.startswith("<!DOCTYPE html>\n")
     assert page.all("h2") == ["Connections over time", "Versions", "Groups of the key exchange", "Cipher suites", "Rules that protect",
+                              "Versions of programs' own TLS", "Programs with TLS of their own",
                               "Programs in the clear", "Failures by cause", "Peers in the clear", "What the causes mean",
                               "Certificates of peers, the first to end first", "Weak and relaxed"]
     cells = page.all("td")

@@ -42,6 +42,46 @@ def sample(make):
          ("lost", at(9, lost=12, reason="No space left on device")))
 
 
+ALONE = {"direction": "outbound", "remote": "10.0.0.9:443", "program": "/bin/own"}
+TLS = {"protocol": "tls", "version": "TLSv1.3", "cipher": "TLS_AES_128_GCM_SHA256", "group": "x25519", "resumed": 0,
+       "server_name": "own.example"}
+
+
+def test_left_alone_counts_once(make, stat):
+    """As what it turned out to be, whatever name the second event has for the peer; and what was never recognised as in the clear."""
+    make("a", ("observe", at(1, **ALONE, conn=1)), ("observe", at(2, **ALONE, conn=2)), ("observe", at(3, **ALONE, conn=3)),
+         ("observe", at(4, **ALONE, conn=4)), ("observe", at(5, **ALONE, conn=5)), ("pass", at(6, **ALONE, conn=6, rule="s")),
+         ("observe", at(7, **ALONE | TLS, conn=2)), ("observe", at(7, **ALONE, conn=3, protocol="clear", application="http")),
+         ("observe", at(8, **ALONE, conn=4, protocol="none")), ("observe", at(8, **ALONE | TLS | {"version": "TLSv1.0"}, conn=5)),
+         ("pass", at(9, **ALONE, conn=6, rule="s", protocol="ssh")))
+    whats = ("protected", "own_tls", "ssh", "clear", "idle")
+    assert stat("total", *whats) == {None: (0, 2, 1, 2, 1)}
+    assert stat("peer", *whats) == {"10.0.0.9:443": (0, 2, 1, 2, 1)}
+    assert stat("program", *whats) == {"/bin/own": (0, 2, 1, 2, 1)}
+    assert stat("rule", *whats) == {"(no rule)": (0, 2, 0, 2, 1), "s": (0, 0, 1, 0, 0)}
+    assert stat("version", "protected", "own_tls") == {"TLSv1.3": (0, 1), "TLSv1.0": (0, 1)}
+    assert stat("relaxed", "protected") == {"own TLSv1.0": (1,)}
+
+
+def test_second_events_alone_count_nothing(make, stat):
+    """Their connections began before what is looked at; or two processes speak of the same one."""
+    make("a", ("observe", at(1, **ALONE, conn=1)), ("observe", at(2, **ALONE | TLS, conn=1)), ("observe", at(3, **ALONE | TLS, conn=1)),
+         ("observe", at(4, **ALONE | TLS, conn=7)))
+    assert stat("total", "own_tls", "clear") == {None: (1, 0)}
+
+
+def test_many_connections_at_a_time(make, stat):
+    first = [("observe", at(n / 100, **ALONE, conn=n * 0x10000001)) for n in range(1, 3001)]
+    second = [("observe", at(40 + n / 100, **ALONE | TLS, conn=n * 0x10000001)) for n in range(3000, 0, -2)]
+    make("a", *first, *second)
+    assert stat("total", "own_tls", "clear") == {None: (1500, 1500)}
+
+
+def test_refused_for_what_it_said(make, stat):
+    make("a", ("pass", at(1, **ALONE, conn=1)), ("deny", at(2, **ALONE, conn=1, reason="no TLS")))
+    assert stat("total", "clear", "denied") == {None: (0, 1)}
+
+
 def test_totals(make, stat):
     sample(make)
     assert stat("total", *COUNTS, "events", "probes", "lost", "first", "last") == {
@@ -242,7 +282,7 @@ def test_prometheus_has_bounded_labels(seamtls, make, audit_dir):
     make("a", *[("open", at(n, **OPEN | {"rule": f"r{n}", "remote": f"10.0.0.1:{n}", "server_name": f"n{n}"})) for n in range(300)])
     text = seamtls("stat", "--format=prometheus", audit_dir).stdout
     samples = exposition(text)
-    assert sum(key.startswith("seamtls_rule_connections") for key in samples) == 101 * 4
+    assert sum(key.startswith("seamtls_rule_connections") for key in samples) == 101 * 7
     assert sum(value for key, value in samples.items() if key.startswith("seamtls_rule_connections")) == 300
     assert "n299" not in text and "10.0.0.1" not in text
 

@@ -60,6 +60,21 @@ def test_what_is_protected_needs_nothing(make, suggest):
     assert rules == {} and "Nothing was in the clear." in text
 
 
+def test_own_tls_needs_nothing(make, suggest):
+    make("a", ("observe", at(0, **OUT, conn=1)), ("observe", at(1, **OUT, conn=1, protocol="tls", version="TLSv1.3")),
+         ("observe", at(2, **IN, conn=2)), ("observe", at(3, **IN, conn=2, protocol="none")))
+    text, rules = suggest()
+    assert rules == {} and "Nothing was in the clear." in text and "1 connections with TLS or SSH of the programs' own" in text
+
+
+def test_some_own_tls_is_let_through(make, suggest):
+    make("a", ("observe", at(0, **OUT, conn=1)), ("observe", at(1, **OUT, conn=1, protocol="tls", version="TLSv1.3")),
+         ("observe", at(2, **OUT, conn=2)), ("observe", at(3, **OUT, conn=2, protocol="clear")))
+    text, rules = suggest("--stage=enforce")
+    assert "# 1 connection in the clear" in text and "# 1 more had TLS or SSH of the program's own." in text
+    assert "if_program_tls = pass" in text and list(rules) == ["to db.example port 5433"]
+
+
 def test_loopback_only_on_request(make, suggest):
     make("a", ("observe", at(0, **OUT | {"remote": "127.0.0.1:80"})), ("observe", at(0, **IN | {"remote": "[::1]:9", "local": "[::1]:80"})))
     text, rules = suggest()
