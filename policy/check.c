@@ -183,6 +183,10 @@ void check_rule(struct loader *loader, const struct section *section)
 		load_error(loader, &section->place, "action",
 			"is missing: the rule \"%s\" needs one, allowed: tls, pass, deny, observe",
 			section->name);
+	else if (section->values->require != 0 && section->values->action != POLICY_PASS &&
+		 section->values->action != POLICY_OBSERVE)
+		load_error(loader, key_origin(section, "require"), "require",
+			"is for connections that are left alone: action = pass, or observe");
 	else if (section->values->action == POLICY_TLS) {
 		check_credentials(loader, section, directions);
 		check_peers(loader, section, directions);

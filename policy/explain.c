@@ -102,9 +102,10 @@ static const struct policy_key *condition_key(enum condition_id id)
 
 static struct key_values *rule_values(const struct policy_rule *rule, struct key_values *values)
 {
-	*values = (struct key_values){
-		.conditions = *rule->conditions, .tls = rule->tls, .action = rule->action
-	};
+	*values = (struct key_values){ .conditions = *rule->conditions,
+		.tls = rule->tls,
+		.action = rule->action,
+		.require = rule->require };
 	return values;
 }
 
@@ -189,10 +190,16 @@ static bool is_condition(const struct policy_rule *rule, const struct policy_key
 	return key >= condition_key(CONDITION_DIRECTION) && key < condition_key(CONDITION_COUNT);
 }
 
+static bool is_shown(const struct policy_rule *rule, const struct policy_key *key)
+{
+	return rule->action == POLICY_TLS ? is_setting(rule, key)
+					  : strcmp(key->name, "require") == 0;
+}
+
 void policy_settings_each(const struct policy_rule *rule,
 	void (*row)(const char *key, const char *value, void *arg), void *arg)
 {
-	each_key(rule, is_setting, row, arg);
+	each_key(rule, is_shown, row, arg);
 }
 
 void policy_relaxed_each(const struct policy_rule *rule,

@@ -75,6 +75,12 @@ static const struct policy_choice choices_accept[] = {
 	{ "both", POLICY_ACCEPT_BOTH, CHOICE_RELAXES },
 	{ NULL, 0, 0 },
 };
+static const struct policy_choice choices_require[] = {
+	{ "nothing", 0, 0 },
+	{ "tls", POLICY_REQUIRE_TLS, 0 },
+	{ "ssh", POLICY_REQUIRE_SSH, 0 },
+	{ NULL, 0, 0 },
+};
 static const struct policy_choice choices_program_tls[] = {
 	{ "wrap", POLICY_PROGRAM_WRAP, 0 },
 	{ "deny", POLICY_PROGRAM_DENY, 0 },
@@ -161,6 +167,15 @@ static void print_choice_if_any(const struct policy_key *key, const void *field,
 {
 	if (*(const unsigned *)field != 0)
 		print_choice(key, field, out);
+}
+
+static void print_choices(const struct policy_key *key, const void *field, struct text *out)
+{
+	unsigned values = *(const unsigned *)field;
+
+	for (const struct policy_choice *choice = key->choices; choice->name != NULL; choice++)
+		if ((choice->value & values) != 0)
+			text_add(out, "%s%s", out->len > 0 ? ", " : "", choice->name);
 }
 
 static void print_bool(const struct policy_key *key, const void *field, struct text *out)
@@ -252,6 +267,7 @@ const struct policy_key policy_keys[] = {
 
 	/* what a rule does */
 	{ .name = "action", .where = KEY_RULE, .parse = parse_choice, .choices = choices_action, .print = print_choice, FIELD(action) },
+	{ .name = "require", .where = KEY_RULE, .parse = parse_choices, .choices = choices_require, .print = print_choices, FIELD(require) },
 	{ .name = "profile", .where = KEY_RULE, .parse = parse_name, .allowed = "the name of a profile", .print = print_string, FIELD(profile) },
 	{ .name = "inherit", .where = KEY_PROFILE, .parse = parse_name, .allowed = "the name of a profile", .print = print_string, FIELD(inherit) },
 

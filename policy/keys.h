@@ -30,6 +30,7 @@ struct key_values {
 	char *inherit;
 	char *profile;
 	unsigned action;
+	unsigned require;
 	struct policy_conditions conditions;
 	struct tls_settings tls;
 };

@@ -138,6 +138,26 @@ int parse_choice_list(struct parse *parse, const char *text, void *out)
 	return parse_strings(parse, text, parse_listed_choice, out);
 }
 
+int parse_choices(struct parse *parse, const char *text, void *out)
+{
+	struct policy_list names = { 0, NULL };
+	unsigned values = 0;
+	int r = parse_choice_list(parse, text, &names);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < names.count; i++) {
+		unsigned value = choice_find(parse->key->choices, names.items[i])->value;
+
+		if (value == 0 && names.count > 1)
+			return parse_refuse(parse, "found '%.100s': '%s' goes with nothing else",
+				text, names.items[i]);
+		values |= value;
+	}
+	*(unsigned *)out = values;
+	return 0;
+}
+
 int parse_name(struct parse *parse, const char *text, void *out)
 {
 	char *copy = arena_strdup(parse->arena, text);

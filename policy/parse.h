@@ -31,6 +31,8 @@ __attribute__((format(printf, 2, 3))) int parse_refuse(
  * policy_list, struct policy_pins, or one of the struct condition_*.
  */
 int parse_choice(struct parse *parse, const char *text, void *out);
+int parse_choices(
+	struct parse *parse, const char *text, void *out); /* an unsigned: all of them or'ed */
 int parse_bool(struct parse *parse, const char *text, void *out);
 int parse_name(struct parse *parse, const char *text, void *out);
 int parse_seconds(struct parse *parse, const char *text, void *out);

@@ -167,7 +167,7 @@ bool policy_listener_matters(const struct policy *policy, const struct policy_qu
 
 		if (!conditions_match(item->conditions, &normal, unknown))
 			continue;
-		matters = matters || item->action != POLICY_PASS;
+		matters = matters || item->action != POLICY_PASS || item->require != 0;
 		if (rule != NULL && *rule == NULL && item->action == POLICY_TLS)
 			*rule = item;
 		if ((conditions_given(item->conditions) & unknown) == 0)

@@ -34,6 +34,7 @@ enum policy_program_tls { POLICY_PROGRAM_WRAP, POLICY_PROGRAM_DENY, POLICY_PROGR
 enum policy_start { POLICY_START_CONNECTION, POLICY_START_PROGRAM };
 enum policy_plane { POLICY_PLANE_AUTO, POLICY_PLANE_USER, POLICY_PLANE_KERNEL };
 enum policy_hand_on { POLICY_HAND_ON_RELAY, POLICY_HAND_ON_KERNEL };
+enum policy_require { POLICY_REQUIRE_TLS = 1, POLICY_REQUIRE_SSH = 2 };
 enum policy_handshake_at { POLICY_AT_CONNECT, POLICY_AT_FIRST_USE };
 
 #define POLICY_SPKI_LEN 32 /* SHA-256 */
@@ -97,6 +98,7 @@ struct policy_rule {
 	const char *file; /* where it stands */
 	unsigned line;
 	enum policy_action action;
+	unsigned require; /* enum policy_require, any of: of what is left alone. 0: nothing */
 	struct tls_settings tls; /* meaningful if action is POLICY_TLS */
 	unsigned index; /* 0.., dense over the policy: key for caches of what is made from the rule
 			 */

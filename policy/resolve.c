@@ -99,6 +99,7 @@ static void resolve_rule(struct loader *loader, struct section *section, struct 
 	rule->file = section->place.file;
 	rule->line = section->place.line;
 	rule->action = (enum policy_action)values->action;
+	rule->require = values->require;
 	rule->tls = values->tls;
 }
 

@@ -126,7 +126,7 @@ static void print_setting(const char *key, const char *value, void *arg)
 
 static void print_settings(const struct policy_rule *rule)
 {
-	if (rule->action != POLICY_TLS)
+	if (rule->action != POLICY_TLS && rule->require == 0)
 		return;
 	puts("\nsettings:");
 	policy_settings_each(rule, print_setting, NULL);
@@ -195,7 +195,8 @@ static int print_json(const struct policy *policy, const struct policy_query *qu
 	json_bool(&json, "matches", true);
 	if (decision.rule == NULL)
 		json_string(&json, "why", "no rule matches");
-	if (decision.action == POLICY_TLS) {
+	if (decision.action == POLICY_TLS ||
+		(decision.rule != NULL && decision.rule->require != 0)) {
 		json_open(&json, "settings", '{');
 		policy_settings_each(decision.rule, json_setting, &json);
 		json_close(&json, '}');

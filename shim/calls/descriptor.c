@@ -272,6 +272,20 @@ static int ioctl_mapped(struct conn *conn, int fd, unsigned long request, void *
 	}
 }
 
+/* Of a socket that is not connected yet, or left alone for now. */
+static int ioctl_aside(int fd, unsigned long request, void *arg)
+{
+	struct conn *conn = request == FIOCLEX || request == FIONCLEX ? conn_get(fd) : NULL;
+	int r = libc.ioctl(fd, request, arg);
+
+	if (conn == NULL)
+		return r;
+	if (r == 0)
+		conn_set_close_on_exec(conn, fd, request == FIOCLEX);
+	conn_put(conn);
+	return r;
+}
+
 SEAM_EXPORT int ioctl(int fd, unsigned long request, ...)
 {
 	struct conn *conn = mapped_get(fd);
@@ -283,7 +297,7 @@ SEAM_EXPORT int ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(args, void *);
 	va_end(args);
 	if (conn == NULL)
-		return libc.ioctl(fd, request, arg);
+		return ioctl_aside(fd, request, arg);
 	r = ioctl_mapped(conn, fd, request, arg);
 	conn_put(conn);
 	return r;

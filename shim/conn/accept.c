@@ -5,6 +5,7 @@
  */
 #include "conn/internal.h"
 
+#include "conn/gate.h"
 #include "conn/kernel_key.h"
 #include "conn/memory.h"
 #include "conn/names.h"
@@ -127,7 +128,8 @@ static int copy_address(const struct sockaddr_storage *from, socklen_t from_len,
 static int make_conn(int fd, int family, const struct policy_query *query,
 	const struct policy_decision *decision, int flags)
 {
-	bool waits = decision->rule->tls.start == POLICY_START_PROGRAM;
+	bool gated = gate_is_wanted(decision);
+	bool waits = !gated && decision->rule->tls.start == POLICY_START_PROGRAM;
 	struct conn *conn = conn_new();
 	int r;
 
@@ -138,12 +140,13 @@ static int make_conn(int fd, int family, const struct policy_query *query,
 	report_address(&query->remote, conn->remote, sizeof(conn->remote));
 	/* Where the server speaks first, nothing begins before it does. */
 	r = conn_map(conn, TLS_SERVER, decision->rule,
-		waits                                           ? CONN_WAITING
+		gated                                           ? CONN_GATED
+		: waits                                         ? CONN_WAITING
 		: starttls_greets(decision->rule->tls.starttls) ? CONN_DEFERRED
 								: CONN_ESTABLISHING);
 	if (r == 0) {
 		atomic_store(&conn->share->nonblock, (flags & SOCK_NONBLOCK) != 0);
-		if (!waits)
+		if (!waits && !gated)
 			conn_take_over_options(conn, fd);
 		r = table_set(fd, conn, (flags & SOCK_CLOEXEC) != 0);
 	}
@@ -156,8 +159,9 @@ static int make_conn(int fd, int family, const struct policy_query *query,
 		return 0;
 	if ((flags & SOCK_CLOEXEC) == 0)
 		sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
-	driver_add(conn);
-	return 0;
+	if (!gated)
+		driver_add(conn);
+	return gated ? gate_begin(conn) : 0;
 }
 
 static int accept_tls(int fd, int family, const struct policy_query *query,
@@ -200,7 +204,11 @@ static int admit_aside(int fd, int family, const struct policy_query *query,
 	const struct policy_decision *decision, int type, int flags)
 {
 	uint64_t id;
-	int r = report_decision(type, query, decision, NULL, &id);
+	int r;
+
+	if (gate_is_wanted(decision))
+		return make_conn(fd, family, query, decision, flags);
+	r = report_decision(type, query, decision, NULL, &id);
 
 	if (r == 0)
 		observe(fd, family, query, decision, type, id, flags);

@@ -5,6 +5,7 @@
  */
 #include "conn/internal.h"
 
+#include "conn/gate.h"
 #include "conn/memory.h"
 #include "conn/names.h"
 #include "guard.h"
@@ -281,6 +282,37 @@ static int connect_waiting(struct conn **held, int fd, const struct sockaddr *ad
 	return r;
 }
 
+/* TCP's own affair but for its first bytes, and where they may go. */
+static int connect_gated(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len,
+	struct outbound *out)
+{
+	int r;
+
+	if (*held == NULL)
+		*held = adopt(fd, addr->sa_family);
+	if (*held == NULL)
+		return -ENOBUFS;
+	if (host_audit_open() < 0)
+		return -EACCES;
+	r = conn_map(*held, TLS_CLIENT, out->decision.rule, CONN_GATED);
+	if (r < 0)
+		return r;
+	fill(*held, out);
+	interest_end(*held);
+	sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
+	r = real_connect(held, fd, addr, len);
+	if (*held == NULL)
+		return r;
+	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
+		return connect_refused(*held, fd, r);
+	conn_name_ends(*held, fd);
+	if (gate_begin(*held) < 0) {
+		sys_shutdown(fd, SHUT_RDWR);
+		return -EACCES;
+	}
+	return r;
+}
+
 static int connect_tls(struct conn **held, int fd, const struct sockaddr *addr, socklen_t len,
 	struct outbound *out)
 {
@@ -373,6 +405,12 @@ static int connect_after_failure(struct conn *conn, int fd)
 	return connect_refused(conn, fd, error);
 }
 
+/* What becomes of connect() on it is for the kernel to say. */
+static bool is_tcps(const struct conn *conn)
+{
+	return conn_state(conn) == CONN_WAITING || conn_state(conn) == CONN_GATED;
+}
+
 static int decide_and_connect(
 	struct conn **held, int fd, const struct sockaddr *addr, socklen_t len)
 {
@@ -404,10 +442,12 @@ static int decide_and_connect(
 			return r;
 	}
 	/* The kernel knows whether it is still to come, there, or over. */
-	if (*held != NULL && conn_state(*held) == CONN_WAITING && conn_tcp_is_over(fd))
+	if (*held != NULL && is_tcps(*held) && conn_tcp_is_over(fd)) {
+		observe_end(*held, fd);
 		connect_refused(*held, fd, 0);
+	}
 	if (*held != NULL && conn_state(*held) != CONN_NEW)
-		return conn_is_clear(*held) ? 1 : connect_again(held, fd);
+		return conn_is_clear(*held) || is_tcps(*held) ? 1 : connect_again(held, fd);
 	if (*held != NULL && (*held)->observed != NULL) {
 		if (!conn_tcp_is_over(fd))
 			return 1;
@@ -425,7 +465,8 @@ static int decide_and_connect(
 		r = connect_denied(&out);
 		break;
 	default:
-		r = connect_aside(held, fd, addr, len, &out);
+		r = gate_is_wanted(&out.decision) ? connect_gated(held, fd, addr, len, &out)
+						  : connect_aside(held, fd, addr, len, &out);
 	}
 	host_release(out.decision.rule);
 	return r;

@@ -454,9 +454,10 @@ void conn_end_waiting(struct conn *conn)
 	if (conn->share->tls_ended == 0 && !socket_address(fd, true, &remote))
 		return; /* there never was one */
 	conn_name_ends(conn, fd);
-	report_pass(conn,
+	report_alone(conn, AUDIT_PASS,
 		conn->share->tls_ended > 0
 			? "in the clear at its end: the program had ended TLS before"
 			: "in the clear from beginning to end: the rule says 'start = program', "
-			  "and the program never started TLS");
+			  "and the program never started TLS",
+		NULL);
 }

@@ -41,6 +41,7 @@ int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *ru
 	conn->found = NULL;
 	share->id = host_new_id();
 	share->serves = role == TLS_SERVER;
+	share->gate.allowed = (uint8_t)rule->require;
 	share->created_us = conn->started_us = sys_monotonic_us();
 	conn->role = role;
 	host_hold(rule);
@@ -161,6 +162,15 @@ static bool send_in_the_clear(struct conn *conn, int fd)
 	return true;
 }
 
+void conn_leave_alone(struct conn *conn)
+{
+	conn_set_real_close_on_exec(conn, false);
+	conn_give_back_low_water(conn, atomic_load(&conn->fd));
+	conn_set_state(conn, CONN_PASSED);
+	end_of_way(conn);
+	driver_remove(conn);
+}
+
 void conn_let_go(struct conn *conn, const char *why)
 {
 	struct policy_decision decision = { .action = POLICY_PASS,
@@ -187,11 +197,7 @@ void conn_let_go(struct conn *conn, const char *why)
 	observe_bytes(conn, RECOGNISE_SENT, &(const struct iovec){ conn->early, conn->early_len },
 		1, conn->early_len);
 	keep_found(conn, NULL, why);
-	conn_set_real_close_on_exec(conn, false);
-	conn_give_back_low_water(conn, fd);
-	conn_set_state(conn, CONN_PASSED);
-	end_of_way(conn);
-	driver_remove(conn);
+	conn_leave_alone(conn);
 }
 
 static void note_result(struct conn *conn, const struct tls_result *result)
@@ -535,6 +541,7 @@ int conn_establish(struct conn *conn, int fd)
 	case CONN_OPEN:
 	case CONN_PASSED:
 	case CONN_WAITING:
+	case CONN_GATED:
 		return 0;
 	case CONN_FAILED:
 		return -atomic_load(&conn->share->error);

@@ -72,7 +72,8 @@ size_t conn_before_exec(int *watches, size_t most)
 
 		if (handed_on)
 			relay_onto(conn, fd, fd);
-		if (conn_is_mapped(conn) && atomic_load(&conn->fd) == fd && count < most &&
+		if (conn_state(conn) != CONN_GATED && conn_is_mapped(conn) &&
+			atomic_load(&conn->fd) == fd && count < most &&
 			(!handed_on || conn->share->left_sight)) {
 			watches[count] = leave(conn, fd);
 			count += watches[count] >= 0;

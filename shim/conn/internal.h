@@ -222,7 +222,9 @@ void conn_start(struct conn *conn);
 /* Descriptors of the connection have FD_CLOEXEC while it is ours; and as the program has set it
  * otherwise. */
 void conn_set_real_close_on_exec(struct conn *conn, bool ours);
-/* The connection is the program's own again: nothing of ours stays on it. */
+/* Nothing of ours stays on it: with conn->lock held. */
+void conn_leave_alone(struct conn *conn);
+/* The connection is the program's own again. */
 void conn_let_go(struct conn *conn, const char *why);
 /* Makes the share and enters the state. 0 or -errno. */
 int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
@@ -405,8 +407,9 @@ void report_fail(struct conn *conn, const struct tls_result *result, int error, 
 /* An orderly end, or one that the program has chosen; one that it has not. */
 void report_close(struct conn *conn, const char *reason);
 void report_broken(struct conn *conn, enum cause cause, const char *reason);
-/* It was in the clear, by policy. */
-void report_pass(struct conn *conn, const char *reason);
+/* It is left alone, or was, or is not any more, by policy. `found`, or NULL: what was seen of it.
+ * -EACCES as below. */
+int report_alone(struct conn *conn, int type, const char *reason, const struct recognition *found);
 /* Decisions that made no connection of ours. -EACCES if policy requires an audit that is not to be
  * had. `id` gets what the event calls the connection; may be NULL. */
 int report_decision(int type, const struct policy_query *query,

@@ -56,8 +56,10 @@ static void leave(struct conn *conn)
 	conn->observed = NULL;
 	recogniser_free(observed->recogniser);
 	free(observed);
-	if (conn->share != NULL)
+	if (conn->share != NULL && (conn_state(conn) != CONN_PASSED || conn->relayed))
 		return;
+	if (conn->share != NULL)
+		share_leave(conn->share);
 	drop_number(conn, atomic_load(&conn->fd));
 	for (unsigned fd = 0; fd < table_high() && atomic_load(&conn->descriptors) > 0; fd++)
 		drop_number(conn, (int)fd);
@@ -69,29 +71,55 @@ static void finish(struct conn *conn, const struct recognition *found)
 	leave(conn);
 }
 
-void observe_bytes(struct conn *conn, enum recognise_way way, const struct iovec *iov, size_t count,
-	size_t len)
+/* Whether it is decided; or -ENOMEM. */
+static int take(struct observed *observed, enum recognise_way way, const struct iovec *iov,
+	size_t count, size_t len)
 {
-	struct observed *observed = conn->observed;
 	bool decided = false;
 
-	if (observed == NULL)
-		return;
 	if (observed->recogniser == NULL)
 		observed->recogniser = recogniser_new();
-	if (observed->recogniser == NULL) {
-		leave(conn);
-		return;
-	}
-	observed->shared = false;
+	if (observed->recogniser == NULL)
+		return -ENOMEM;
 	for (size_t i = 0; i < count && len > 0 && !decided; i++) {
 		size_t part = iov[i].iov_len < len ? iov[i].iov_len : len;
 
 		decided = recogniser_take(observed->recogniser, way, iov[i].iov_base, part);
 		len -= part;
 	}
-	if (decided)
+	return decided;
+}
+
+void observe_bytes(struct conn *conn, enum recognise_way way, const struct iovec *iov, size_t count,
+	size_t len)
+{
+	struct observed *observed = conn->observed;
+	int r;
+
+	if (observed == NULL)
+		return;
+	observed->shared = false;
+	r = take(observed, way, iov, count, len);
+	if (r > 0)
 		finish(conn, recogniser_result(observed->recogniser));
+	else if (r < 0)
+		leave(conn);
+}
+
+void observe_name(struct conn *conn, enum recognise_way way, const struct iovec *iov, size_t count,
+	size_t len)
+{
+	if (conn->observed != NULL)
+		take(conn->observed, way, iov, count, len);
+}
+
+const struct recognition *observe_found(const struct conn *conn)
+{
+	const struct observed *observed = conn->observed;
+
+	return observed != NULL && observed->recogniser != NULL
+		       ? recogniser_result(observed->recogniser)
+		       : NULL;
 }
 
 /* Whether anything has passed that was not seen. */
@@ -132,11 +160,16 @@ void observe_end(struct conn *conn, int fd)
 	guard_unlock(&conn->lock);
 }
 
+void observe_forget_locked(struct conn *conn)
+{
+	if (conn->observed != NULL)
+		leave(conn);
+}
+
 void observe_forget(struct conn *conn)
 {
 	guard_lock(&conn->lock);
-	if (conn->observed != NULL)
-		leave(conn);
+	observe_forget_locked(conn);
 	guard_unlock(&conn->lock);
 }
 
@@ -162,7 +195,7 @@ static struct conn *observed_get(int fd)
 	if (conn == NULL)
 		return NULL;
 	guard_lock(&conn->lock);
-	if (conn->observed != NULL && !host_is_visitor())
+	if (conn->observed != NULL && !conn_is_mapped(conn) && !host_is_visitor())
 		return conn;
 	guard_unlock(&conn->lock);
 	conn_put(conn);

@@ -27,11 +27,17 @@ void observe_begin_locked(struct conn *conn, int type, uint64_t id); /* with con
 /* The next `len` bytes of these have passed. With conn->lock held. */
 void observe_bytes(struct conn *conn, enum recognise_way way, const struct iovec *iov, size_t count,
 	size_t len);
+/* The next bytes are not let pass, but say what it is. With conn->lock held. */
+void observe_name(struct conn *conn, enum recognise_way way, const struct iovec *iov, size_t count,
+	size_t len);
+/* What was seen so far; NULL: nothing. */
+const struct recognition *observe_found(const struct conn *conn);
 /* This process will see no more of it: its last descriptor is about to be closed (fd; -1: was), or
  * handed on. What is known by now is written. */
 void observe_end(struct conn *conn, int fd);
 /* Ends without a word: there is no connection. */
 void observe_forget(struct conn *conn);
+void observe_forget_locked(struct conn *conn); /* with conn->lock held */
 
 /* Around fork(): nobody knows which of the two will go on. */
 void observe_before_fork(struct conn *conn);

@@ -125,7 +125,7 @@ static int pending_error(struct conn *conn, int fd, void *value, socklen_t *len)
 
 int conn_getsockopt(struct conn *conn, int fd, int level, int name, void *value, socklen_t *len)
 {
-	if (level != SOL_SOCKET)
+	if (level != SOL_SOCKET || conn_state(conn) == CONN_GATED)
 		return 1;
 	if (name == SO_ERROR)
 		return pending_error(conn, fd, value, len);
@@ -255,6 +255,8 @@ uint64_t conn_receive_deadline_us(struct conn *conn, int fd)
 int conn_setsockopt(
 	struct conn *conn, int fd, int level, int name, const void *value, socklen_t len)
 {
+	if (conn_state(conn) == CONN_GATED)
+		return 1;
 	/* The kernel's own TLS, plaintext counts and zero copies are of the ciphertext: programs
 	 * fall back when they are refused. */
 	if (level == SOL_TLS || (level == IPPROTO_TCP && (name == TCP_ULP || name == TCP_INQ)))
@@ -296,8 +298,8 @@ int conn_unsent_bytes(struct conn *conn, int fd, unsigned long request)
 	if (r < 0)
 		r = -errno;
 	errno = saved;
-	if (r < 0)
-		return r;
+	if (r < 0 || conn_state(conn) == CONN_GATED)
+		return r < 0 ? r : queued;
 	sent = atomic_load(&share->bytes_out) + early;
 	acked = atomic_load(&share->bytes_acked);
 	left = most_plaintext(share, (uint64_t)queued + share->tail.len) + early;
@@ -326,7 +328,7 @@ int conn_epoll_ctl(struct conn *conn, int epfd, int op, int fd, struct epoll_eve
 
 	if (op != EPOLL_CTL_DEL && event != NULL && (event->events & EPOLLET) != 0)
 		atomic_store(&conn->edge_triggered, true);
-	if (state == CONN_NEW && conn->observed != NULL)
+	if (state == CONN_GATED || (state == CONN_NEW && conn->observed != NULL))
 		return 1;
 	if (state == CONN_FAILED || state == CONN_PASSED ||
 		(state == CONN_OPEN && !conn_settles(conn) && !conn_may_ask(conn) &&

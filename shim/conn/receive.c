@@ -6,6 +6,7 @@
 #include "conn/batch.h"
 
 #include "conn/control.h"
+#include "conn/gate.h"
 #include "conn/intake.h"
 #include "conn/kernel.h"
 #include "guard.h"
@@ -308,6 +309,8 @@ static ssize_t receive(struct conn **held, int fd, const struct iovec *iov, size
 	ssize_t n;
 	int r;
 
+	if (conn_state(*held) == CONN_GATED)
+		return gate_receive(held, fd, iov, count, flags);
 	if ((flags & MSG_OOB) != 0)
 		return -EINVAL;
 	if (conn_state(*held) == CONN_DEFERRED)
@@ -371,6 +374,9 @@ ssize_t conn_receive_into(struct conn *conn, int fd, uint8_t *data, size_t len,
 	struct intake in = { .conn = conn, .share = conn->share, .fd = fd };
 	ssize_t n;
 
+	/* As where the kernel cannot splice: programs then read and write. */
+	if (conn_state(conn) == CONN_GATED)
+		return -EINVAL;
 	if (conn_state(conn) != CONN_OPEN)
 		return 0;
 	n = lock_for_receive(conn);
@@ -431,7 +437,7 @@ int conn_readable_bytes(struct conn *conn, int fd)
 
 	if (conn_state(conn) != CONN_OPEN) {
 		conn_establish(conn, fd);
-		return conn_is_clear(conn) ? sys_queued(fd) : 0;
+		return conn_is_clear(conn) || conn_state(conn) == CONN_GATED ? sys_queued(fd) : 0;
 	}
 	conn_settle(conn, fd);
 	if (conn_state(conn) != CONN_OPEN || lock_for_receive(conn) < 0)

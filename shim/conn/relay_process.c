@@ -100,7 +100,7 @@ static bool is_open(const struct relay *relay)
 {
 	enum conn_state state = conn_state(relay->conn);
 
-	return state == CONN_OPEN || state == CONN_PASSED;
+	return state == CONN_OPEN || state == CONN_PASSED || state == CONN_GATED;
 }
 
 static bool may_read(const struct relay *relay)

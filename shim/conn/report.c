@@ -200,18 +200,6 @@ void report_broken(struct conn *conn, enum cause cause, const char *reason)
 	host_audit(&event);
 }
 
-void report_pass(struct conn *conn, const char *reason)
-{
-	struct audit_event event;
-
-	audit_event_init(&event, AUDIT_PASS);
-	fill_conn(&event, conn);
-	event.reason = reason;
-	notice_debug(1, "pass: %s -> %s, rule '%s': %s", conn->local, conn->remote,
-		conn->rule->name, reason);
-	host_audit(&event);
-}
-
 int report_decision(int type, const struct policy_query *query,
 	const struct policy_decision *decision, const char *reason, uint64_t *id)
 {
@@ -295,4 +283,24 @@ void report_recognised(
 	notice_debug(1, "%s: %s -> %s, protocol %s", audit_type_name((enum audit_type)type),
 		conn->local, conn->remote, event.protocol);
 	host_audit(&event);
+}
+
+int report_alone(struct conn *conn, int type, const char *reason, const struct recognition *found)
+{
+	struct audit_event event;
+
+	audit_event_init(&event, type);
+	fill_conn(&event, conn);
+	if (found != NULL) {
+		event.protocol = recognised_name(found->protocol);
+		event.application = found->application;
+	}
+	/* What begins like TLS and does not go on like it. */
+	if (found != NULL && found->protocol == RECOGNISED_TLS)
+		event.protocol = recognised_name(RECOGNISED_CLEAR);
+	event.reason = reason;
+	notice_debug(1, "%s: %s -> %s, rule '%s'%s%s", audit_type_name((enum audit_type)type),
+		conn->local, conn->remote, conn->rule->name, reason != NULL ? ": " : "",
+		reason != NULL ? reason : "");
+	return host_audit(&event) < 0 ? -EACCES : 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "conn/internal.h"
 
+#include "conn/gate.h"
 #include "conn/kernel.h"
 #include "conn/outlet.h"
 #include "conn/permissive.h"
@@ -246,6 +247,10 @@ static ssize_t transmit(
 	ssize_t n;
 	int r;
 
+	if (conn_state(*held) == CONN_GATED) {
+		outgoing_init(&out, iov, count);
+		return outgoing_is_there(&out) ? gate_send(held, fd, iov, count, flags) : -EFAULT;
+	}
 	if ((flags & MSG_OOB) != 0)
 		return -EOPNOTSUPP;
 	/* Asked for before there was a connection: programs then send without (MSG_ZEROCOPY,

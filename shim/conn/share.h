@@ -8,6 +8,7 @@
 #ifndef SEAMTLS_CONN_SHARE_H
 #define SEAMTLS_CONN_SHARE_H
 
+#include "tls/gate.h"
 #include "tls/handshake.h"
 #include "tls/record.h"
 
@@ -21,6 +22,7 @@ enum conn_state {
 	CONN_DEFERRED,     /* TCP is there, the handshake waits for the program's first use
 			      (if_program_tls, handshake_at), or for its greeting (starttls) */
 	CONN_WAITING,      /* TCP's own until the program starts TLS (start = program) */
+	CONN_GATED,        /* TCP's own once both sides have begun as policy requires (gate.h) */
 	CONN_ESTABLISHING, /* the handshake */
 	CONN_OPEN,
 	CONN_FAILED, /* the connection or its handshake failed; `error` says with which errno */
@@ -98,6 +100,7 @@ struct share {
 
 	pthread_mutex_t send_lock; /* robust, shared; guards what follows. Taken after receive_lock
 				      if both are */
+	struct gate gate;          /* CONN_GATED */
 	struct record_key send_key;
 	struct share_bytes tail; /* sealed bytes that the kernel has not taken yet */
 	uint32_t burst; /* bytes of the answer that is under way, as far as records depend on it */

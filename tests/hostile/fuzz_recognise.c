@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What is told of connections that are left alone. Frames: a byte of which the highest bit is the
- * direction and the rest the upper part of a length, the lower part of it, and as many bytes, which
- * one call moves. The corpus begins with what programs have really said to each other; a test looks
- * at what is told of it (tests/unit/test_recognise.c).
+ * What is told of connections that are left alone, and what `require` lets pass. Frames: a byte of
+ * which the highest bit is the direction and the rest the upper part of a length, the lower part of
+ * it, and as many bytes, which one call moves. The corpus begins with what programs have really
+ * said to each other; a test looks at what is told of it (tests/unit/test_recognise.c).
  */
 #include "fuzz.h"
+#include "tls/gate.h"
 #include "tls/recognise.h"
 #include "tls/registry.h"
 #include <stdlib.h>
@@ -36,9 +37,22 @@ static void check(const struct recognition *result)
 	check_text(registry_group(result->group, number), 64);
 }
 
+/* The gate: what is judged of a whole is what is judged of its pieces. */
+static void judge(struct gate *gate, unsigned way, const uint8_t *data, size_t len)
+{
+	struct gate pieces = *gate;
+	enum gate_verdict verdict = gate_take(gate, way, data, len), last = GATE_CLOSED;
+
+	for (size_t i = 0; i < len && last == GATE_CLOSED; i++)
+		last = gate_take(&pieces, way, data + i, 1);
+	if (len > 0 && last != verdict)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct recogniser *recogniser = recogniser_new();
+	struct gate gate = { .allowed = GATE_TLS | GATE_SSH };
 	bool over = false;
 
 	while (len >= 2) {
@@ -54,6 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		if (over != recogniser_take(recogniser, way, copy, count) && over)
 			abort(); /* decided is decided */
 		over = recogniser_take(recogniser, way, copy, 0);
+		if (gate_take(&gate, way, copy, 0) == GATE_CLOSED)
+			judge(&gate, way, copy, count);
 		free(copy);
 		check(recogniser_result(recogniser));
 		data += count;

@@ -11,7 +11,7 @@ WAIT_S = 15
 
 def matches(event, fields):
     """Connections that are left alone have a second event, with what protects them: asked for by its `protocol`."""
-    if "protocol" in event and "protocol" not in fields:
+    if event["event"] in ("pass", "observe") and "protocol" in event and "protocol" not in fields:
         return False
     return all(event.get(name) == value for name, value in fields.items())
 

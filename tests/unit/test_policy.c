@@ -84,6 +84,13 @@ static const struct {
 	{ IN "tickets = x\n", 5, "tickets", "found 'x', allowed: 0 to 8" },
 	{ OUT "ticket_keys = a.pem\n", 4, "ticket_keys", "this rule is for outbound ones" },
 	{ IN "ticket_keys = none.key\n", 5, "ticket_keys", "there is no such file" },
+	{ R "action = pass\nrequire = https\n", 3, "require",
+		"found 'https', allowed: nothing, tls, ssh" },
+	{ R "action = pass\nrequire = nothing, tls\n", 3, "require", "goes with nothing else" },
+	{ R "action = pass\nrequire = tls,\n", 3, "require", "an item of the list is empty" },
+	{ R "action = deny\nrequire = tls\n", 3, "require", "that are left alone" },
+	{ OUT "require = tls\n", 4, "require", "that are left alone: action = pass, or observe" },
+	{ "[profile \"p\"]\nrequire = tls\n", 2, "require", "is not a key of [profile]" },
 	{ "[global]\nstrict = maybe\n", 2, "strict", "found 'maybe', allowed: no, yes" },
 	{ OUT "cert = a.P12\n", 4, "cert", "a.P12', and there is no such file" },
 	/* choices */
