@@ -171,9 +171,9 @@ bool policy_listener_matters(const struct policy *policy, const struct policy_qu
 		if (rule != NULL && *rule == NULL && item->action == POLICY_TLS)
 			*rule = item;
 		if ((conditions_given(item->conditions) & unknown) == 0)
-			break; /* it matches whatever comes: later rules have no say */
+			return matters; /* it matches whatever comes: later rules have no say */
 	}
-	return matters;
+	return matters || policy->global.default_action != POLICY_PASS;
 }
 
 const char *policy_action_name(enum policy_action action)

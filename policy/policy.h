@@ -219,8 +219,8 @@ void policy_decide(
 	const struct policy *policy, const struct policy_query *query, struct policy_decision *out);
 
 /*
- * Whether some inbound rule with action tls, deny or observe could match a socket that listens at
- * query->local (remote ignored). The default action is not looked at. `rule` gets the first such
+ * Whether some inbound rule that does not just pass, or else the default action, could decide over
+ * what a socket accepts that listens at query->local (remote ignored). `rule` gets the first such
  * tls rule, for loading its credentials early; may be NULL.
  */
 bool policy_listener_matters(const struct policy *policy, const struct policy_query *query,

@@ -48,7 +48,10 @@ SEAM_ALIAS(__close, close);
  */
 static bool may_unshare(void)
 {
-	return __libc_single_threaded || !conn_any();
+	if (__libc_single_threaded)
+		return true;
+	conn_stop_observing();
+	return !conn_any();
 }
 
 SEAM_EXPORT int unshare(int flags)

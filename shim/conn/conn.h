@@ -131,6 +131,8 @@ void conn_exec_failed(const int *watches, size_t count);
  * own call has moved on it; or that bytes go, or have gone, without being seen. errno stays. False
  * and nothing for all other descriptors.
  */
+/* From here on none of this process's is looked at any more. */
+void conn_stop_observing(void);
 bool conn_is_observed(int fd);
 void conn_saw_sent(int fd, const struct iovec *iov, size_t count, size_t len);
 void conn_saw_received(int fd, const struct iovec *iov, size_t count, size_t len);

@@ -208,6 +208,21 @@ static void observed_put(struct conn *conn)
 	conn_put(conn);
 }
 
+void conn_stop_observing(void)
+{
+	struct conn *conn;
+	int saved = errno;
+
+	guard_enter();
+	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
+		if (!conn_is_mapped(conn))
+			observe_end(conn, -1);
+		conn_unref(conn);
+	}
+	guard_leave();
+	errno = saved;
+}
+
 bool conn_is_observed(int fd)
 {
 	struct conn *conn = observed_get(fd);

@@ -90,6 +90,8 @@ static enum gate_verdict verdict(const struct gate *gate)
 	unsigned a = gate->way[0].begun, b = gate->way[1].begun;
 	unsigned less = a < b ? a : b, more = a < b ? b : a;
 
+	if (gate->refused)
+		return GATE_REFUSED;
 	if (less == 0)
 		return GATE_CLOSED;
 	if (less == BEGUN_SSH ||
@@ -112,7 +114,7 @@ enum gate_verdict gate_take(struct gate *gate, unsigned at, const uint8_t *data,
 			i += skip - 1;
 		} else if (!(way->begun == 0 ? begin(gate, way, data[i])
 					     : take_header(way, data[i]))) {
-			return GATE_REFUSED;
+			gate->refused = true;
 		}
 	}
 	return verdict(gate);

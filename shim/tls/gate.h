@@ -31,10 +31,11 @@ struct gate_way {
 /* All zeroes but `allowed`: nothing so far. */
 struct gate {
 	uint8_t allowed;
+	bool refused;           /* for good */
 	struct gate_way way[2]; /* enum recognise_way */
 };
 
-/* Bytes that a direction goes on with. After GATE_REFUSED the gate is not to be used. */
+/* Bytes that a direction goes on with. */
 enum gate_verdict gate_take(struct gate *gate, unsigned way, const uint8_t *data, size_t len);
 
 #endif

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """
 The numbered cases of what a program can do with a connection: each is run over plain TCP and, under the library,
-with a peer that speaks TLS, and both have to see the same. SEAMTLS_FAMILY picks one cases_FAMILY.c.
+with a peer that speaks TLS, and both have to see the same; and so has it if the connection is left alone, and observed.
+SEAMTLS_FAMILY picks one cases_FAMILY.c.
 """
 import difflib
 import os
@@ -19,6 +20,9 @@ FAMILIES = [os.environ["SEAMTLS_FAMILY"]] if "SEAMTLS_FAMILY" in os.environ else
     path.stem.removeprefix("cases_") for path in sorted(Path(__file__).parent.glob("cases_*.c"))]
 CONTROL_FDS = (900, 901)
 RUN_TIMEOUT_S = 60
+OBSERVED = "observed"
+# All hold, and these are where the library has a look at what libc's calls have done.
+OBSERVED_FAMILIES = {"accept", "connect", "descriptors", "files", "flags", "messages", "process", "stdio", "write"}
 VERSIONS = ["plain"] if NATIVE else ["1.2", "1.3"]
 HUNG = -signal.SIGALRM
 # For a capture in which nothing but TLS may be (tests/faults/observe): the plain runs, and so the comparison, are left out.
@@ -54,6 +58,7 @@ class Lab:
         self.policies = {version: seam.policy(seam.inbound("1-65535", version=version),
                                               seam.outbound("1-65535", version=version))
                          for version in ("1.2", "1.3")}
+        self.policies[OBSERVED] = seam.policy(default="observe")
         self.plain = {}
 
     def control(self, mode, number):
@@ -72,7 +77,7 @@ class Lab:
             # The cases are built with the sanitizers too, and leave their memory to the end of the process.
             env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
         for number in CONTROL_FDS:
-            self.control(version, number)
+            self.control("plain" if version == OBSERVED else version, number)
         argv = self.seam.observe(argv, self.policies.get(version))
         child = subprocess.Popen(argv, env=env, pass_fds=CONTROL_FDS, stdin=subprocess.DEVNULL, process_group=0,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
@@ -105,15 +110,30 @@ def lab(shared):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("family, name, role, mode, covered", listed())
 def test_case(lab, family, name, role, mode, covered, version):
+    check_case(lab, family, name, role, mode, covered, version)
+
+
+@pytest.mark.skipif(NATIVE or COVERED_ONLY, reason="nothing is protected")
+@pytest.mark.parametrize("family, name, role, mode, covered", [
+    case for case in listed() if case.values[0] in OBSERVED_FAMILIES])
+def test_observed(lab, family, name, role, mode, covered):
+    check_case(lab, family, name, role, mode, covered, OBSERVED)
+
+
+def check_case(lab, family, name, role, mode, covered, version):
     argv = [str(program(family)), name, role, mode]
     plain = None if COVERED_ONLY else lab.run_plain(argv)
     if NATIVE:
         return
     transcript, audit_dir = lab.run(argv, version)
     audit = Audit(lab.seam.tool, audit_dir)
-    if not COVERED_ONLY and transcript != (covered or plain):
-        difference = difflib.unified_diff((covered or plain).splitlines(), transcript.splitlines(),
+    expected = plain if version == OBSERVED else covered or plain
+    if not COVERED_ONLY and transcript != expected:
+        difference = difflib.unified_diff(expected.splitlines(), transcript.splitlines(),
                                           "expected", "seen", lineterm="", n=20)
         told = [f"audit: {event['event']} {event.get('reason', '')}" for event in audit.events()]
         pytest.fail("\n".join([*difference, *told]), pytrace=False)
-    assert audit.find("open", version=f"TLSv{version}"), f"nothing was protected:\n{audit.text()}"
+    if version == OBSERVED:
+        assert audit.find("observe") and not audit.find("open"), f"nothing was observed:\n{audit.text()}"
+    else:
+        assert audit.find("open", version=f"TLSv{version}"), f"nothing was protected:\n{audit.text()}"
