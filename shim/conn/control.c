@@ -192,10 +192,15 @@ static int take_key_update(struct conn *conn, int fd, size_t left)
 		return refuse(
 			conn, fd, ALERT_ILLEGAL_PARAMETER, "the peer sent a malformed KeyUpdate");
 	record_key_update(&share->receive_key);
-	if (share->kernel_receives && kernel_rekey_receive(share, fd) < 0)
+	if (share->kernel_receives && kernel_rekey_receive(share, fd) < 0) {
+		/* At a close nobody wants what comes behind it. */
+		share->eof = share->receive_closed;
+		if (share->eof)
+			return 0;
 		return refuse(conn, fd, ALERT_INTERNAL_ERROR,
 			"the peer has changed its keys (KeyUpdate), and the TLS of this kernel "
 			"cannot follow: Linux 6.14 can, and so can 'plane = user'");
+	}
 	/* The answer goes before the next data, as it must, and not now: a peer who has closed
 	 * after asking would reset the connection. */
 	if (answer)
