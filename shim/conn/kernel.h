@@ -58,8 +58,9 @@ bool kernel_has_left(struct share *share, int fd);
 int kernel_flush(struct share *share, int fd);
 /* `len` bytes more have been given to the kernel. */
 void kernel_count(struct share *share, size_t len);
-/* An errno of a call that sends, as TCP would have it. */
-int kernel_send_error(int fd, int error);
+/* An errno of a call that sends, as TCP would have it. After the end of the connection the kernel's
+ * TLS takes what nobody will get, so that it is not asked again. */
+int kernel_send_error(struct share *share, int fd, int error);
 
 /* --- kernel_move.c: they may wait, and give the reference up meanwhile, as driver_wait() does */
 

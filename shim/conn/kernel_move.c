@@ -24,7 +24,7 @@ static int prepare(struct conn *conn, int fd, bool *hurries)
 	*hurries = false;
 	if (r < 0)
 		return r;
-	r = share->send_closed ? -EPIPE : outlet_flush(share, fd);
+	r = share->send_closed || share->kernel_send_over ? -EPIPE : outlet_flush(share, fd);
 	if (r == 0)
 		r = outlet_renew_key(share, fd);
 	if (r == 0) {
@@ -88,9 +88,11 @@ static ssize_t run(
 	if (*held == NULL || !table_has(fd, *held))
 		return n;
 	settle(*held, fd, n, hurries);
+	if (n < 0)
+		r = kernel_send_error((*held)->share, fd, (int)n);
 	if (n == -EPIPE)
 		return CONN_PIPE_SIGNALLED;
-	n = n < 0 ? kernel_send_error(fd, (int)n) : n;
+	n = n < 0 ? r : n;
 	return n == -EILSEQ ? kernel_receive_failed(*held, fd, -EBADMSG) : n;
 }
 

@@ -29,7 +29,7 @@ void kernel_count(struct share *share, size_t len)
 	share->send_key.seq += len / RECORD_LEAST + 1;
 }
 
-int kernel_send_error(int fd, int error)
+static int as_tcp_has_it(int fd, int error)
 {
 	int pending;
 
@@ -52,6 +52,15 @@ int kernel_send_error(int fd, int error)
 	return -EILSEQ;
 }
 
+int kernel_send_error(struct share *share, int fd, int error)
+{
+	int r = as_tcp_has_it(fd, error);
+
+	if (r == -ECONNRESET || r == -ETIMEDOUT || r == -EPIPE)
+		share->kernel_send_over = true;
+	return r;
+}
+
 /* No MSG_MORE: what it holds back would stay in the kernel's TLS until something comes behind it,
  * whereas TCP sends it after 200 ms. */
 static int send_some(struct share *share, int fd, struct outgoing *out)
@@ -59,10 +68,10 @@ static int send_some(struct share *share, int fd, struct outgoing *out)
 	struct iovec parts[PARTS_MOST];
 	const struct msghdr msg = { .msg_iov = parts,
 		.msg_iovlen = outgoing_rest(out, parts, PARTS_MOST) };
-	ssize_t n = sys_sendmsg(fd, &msg, MSG_DONTWAIT);
+	ssize_t n = share->kernel_send_over ? -EPIPE : sys_sendmsg(fd, &msg, MSG_DONTWAIT);
 
 	if (n < 0)
-		return kernel_send_error(fd, (int)n);
+		return kernel_send_error(share, fd, (int)n);
 	kernel_count(share, (size_t)n);
 	out->done += (size_t)n;
 	return 0;
@@ -111,9 +120,9 @@ static int send_control(
 	ssize_t n;
 
 	*CMSG_DATA(&control.head) = (uint8_t)type;
-	n = sys_sendmsg(fd, &msg, MSG_DONTWAIT);
+	n = share->kernel_send_over ? -EPIPE : sys_sendmsg(fd, &msg, MSG_DONTWAIT);
 	if (n < 0)
-		return kernel_send_error(fd, (int)n);
+		return kernel_send_error(share, fd, (int)n);
 	kernel_count(share, (size_t)n);
 	return 0;
 }

@@ -117,6 +117,7 @@ struct share {
 	uint64_t kernel_from_byte; /* .. and where in TCP's stream it is */
 	bool kernel_alert_due;     /* `kernel_alert` has not gone yet */
 	uint8_t kernel_alert[2];
+	_Atomic bool kernel_send_over; /* TCP has told of its end */
 	bool kernel_unsettled; /* what it was given may not all be TCP's yet, and FIN is next */
 	bool tickets_due;      /* none of the server's tickets has gone out */
 	_Atomic bool key_update_due; /* the peer asked for it. Set with the receive lock */
