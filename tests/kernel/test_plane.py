@@ -70,6 +70,7 @@ def burst(sock):
     "Non-blocking, into a peer that does not read yet, and closed at once."
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100000)
     sock.setblocking(False)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 100_000)
     sent = 0
     try:
         while True:

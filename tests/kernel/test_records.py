@@ -22,6 +22,8 @@ while True:
         sock, address = listener.accept()
         got, end = b"", "EOF"
         try:
+            got += sock.recv(1)
+            sock.sendall(got)
             while data := sock.recv(65536):
                 got += data
         except OSError as error:
@@ -62,6 +64,27 @@ RECORDS = {
     "text": lambda record: b"GET / HTTP/1.1\r\n\r\n" * 10,
 }
 
+GOOD = "good\n"
+# With TLS 1.2 the kernel reads a header together with GCM's nonce behind it: what is shorter it takes for the beginning of a record.
+# It looks at a type when the record has been opened; and with TLS 1.3 only at the one inside. TLS 1.3's version it does look at.
+BEGUN = [GOOD, "ECONNRESET", "EPIPE", "end"]
+CHANGED = [GOOD, "ECONNRESET", "EPIPE", "SSLV3_ALERT_BAD_RECORD_MAC"]
+NONE = [GOOD, "ECONNRESET", "EPIPE", "SSLV3_ALERT_UNEXPECTED_MESSAGE"]
+TAKEN = [GOOD + "more words", "ECONNRESET", "EPIPE", "end"]
+KERNEL_SAYS = {
+    ("1.2", "shorter than a tag"): BEGUN,
+    ("1.2", "empty"): BEGUN,
+    ("1.2", "an alert in the clear"): BEGUN,
+    ("1.2", "a change of ciphers"): BEGUN,
+    ("1.2", "of no type"): CHANGED,
+    ("1.2", "of an unknown type"): CHANGED,
+    ("1.3", "of no type"): TAKEN,
+    ("1.3", "of an unknown type"): TAKEN,
+    ("1.3", "a handshake"): TAKEN,
+    ("1.3", "an alert in the clear"): CHANGED,
+    ("1.3", "of SSL 3"): NONE,
+}
+
 
 class Judge:
     """A covered server with a port for each plane."""
@@ -83,26 +106,36 @@ class Judge:
     def verdict(self, plane, version, change):
         """What the program saw of a good record and a changed one, and which alert came back."""
         peer = Dribble(self, (version, plane), "good")
+        port = peer.plain.getsockname()[1]
         with peer.plain:
+            assert read(peer) == b"g"  # the handshake is over, for the program too
             peer.plain.sendall(change(peer.record(b"more words")))
-            peer.plain.shutdown(socket.SHUT_WR)  # and no more: whoever waits for the rest of a record learns of it
-            port = peer.plain.getsockname()[1]
+            try:
+                peer.plain.shutdown(socket.SHUT_WR)  # and no more: whoever waits for the rest of a record learns of it
+            except OSError:
+                pass
             self.program.until(lambda: self.said(port), "it was done with the connection")
             return [*self.said(port), alert(peer)]
+
+
+def read(peer):
+    """The next plaintext; None at the end of TCP."""
+    while True:
+        try:
+            return peer.tls.read(65536)
+        except ssl.SSLWantReadError:
+            data = peer.plain.recv(65536)
+            if not data:
+                return None
+            peer.inward.write(data)
 
 
 def alert(peer):
     """How the stream ends for the peer: the name of an alert, or of an error."""
     try:
-        while True:
-            try:
-                if not peer.tls.read(65536):
-                    return "close_notify"
-            except ssl.SSLWantReadError:
-                data = peer.plain.recv(65536)
-                if not data:
-                    return "end"
-                peer.inward.write(data)
+        while (data := read(peer)):
+            pass
+        return "end" if data is None else "close_notify"
     except ssl.SSLZeroReturnError:
         return "close_notify"
     except ssl.SSLError as error:
@@ -118,6 +151,5 @@ def judge(shared):
 
 @pytest.mark.parametrize("what", RECORDS)
 def test_record(judge, version, what):
-    verdicts = {plane: judge.verdict(plane, version, RECORDS[what]) for plane in PLANES}
-    print(version, what, verdicts)
-    assert verdicts["kernel"] == verdicts["user"]
+    user, kernel = (judge.verdict(plane, version, RECORDS[what]) for plane in PLANES)
+    assert kernel == KERNEL_SAYS.get((version, what), user)
