@@ -14,7 +14,7 @@
 static const struct {
 	int error; /* wolfSSL's */
 	int result;
-	int alert; /* where wolfSSL has none, or handshake_failure for want of a better one; 0 */
+	int alert; /* where wolfSSL has none, or one of its two for all that is wrong; 0 */
 	enum cause cause;
 	const char *text;
 } errors[] = {
@@ -40,6 +40,8 @@ static const struct {
 	{ SIG_VERIFY_E, -EKEYREJECTED, ALERT_DECRYPT_ERROR, CAUSE_TAMPERED, BAD_SIGNATURE },
 	{ VERIFY_FINISHED_ERROR, -EPROTO, ALERT_DECRYPT_ERROR, CAUSE_TAMPERED,
 		"the handshake was tampered with: the Finished message is wrong" },
+	{ BAD_BINDER, -EPROTO, ALERT_DECRYPT_ERROR, CAUSE_TAMPERED,
+		"the peer offers a session that is not its own: the binder is wrong" },
 	{ DECRYPT_ERROR, -EPROTO, ALERT_BAD_RECORD_MAC, CAUSE_TAMPERED,
 		"a record of the peer does not authenticate" },
 	{ VERIFY_MAC_ERROR, -EPROTO, ALERT_BAD_RECORD_MAC, CAUSE_TAMPERED,
@@ -141,7 +143,8 @@ static int say_error(struct tls_handshake *handshake, const struct why *why, int
 		if (errors[i].error != error)
 			continue;
 		if (handshake->wolfssl_alert < 0 ||
-			handshake->wolfssl_alert == ALERT_HANDSHAKE_FAILURE)
+			handshake->wolfssl_alert == ALERT_HANDSHAKE_FAILURE ||
+			handshake->wolfssl_alert == ALERT_ILLEGAL_PARAMETER)
 			handshake->alert = errors[i].alert;
 		why_because(why, errors[i].cause);
 		return why_say(why, errors[i].result, "%s", errors[i].text);

@@ -8,6 +8,7 @@ import pytest
 from misbehave import BOTH, MALFORMED, OFF_CURVE, SMALL_ORDER, UNEXPECTED, also, put, run, settle, share, twice, without
 from subjects import GREETING, CoveredServer
 from tls_bytes import *
+from tls_keys import binder
 from tls_peer import Client
 
 @pytest.fixture(scope="module")
@@ -331,3 +332,55 @@ def test_alert_after_the_handshake(server, version):
         port = peer.sock.getsockname()[1]
         event = server.event("close", port)
         assert server.told(port)["errno"] == "ECONNRESET" and event["alert"]["received"] == ALERTS.get(number, f"alert_{number}"), event
+
+
+# --- Sessions
+
+def resumed_hello(peer, ticket, psk, spoil):
+    """A hello that offers the ticket, with the binder that it should have, or one that `spoil` makes of it."""
+    age, size = 4, ticket[8]
+    nonce_end = 9 + size
+    length = int.from_bytes(ticket[nonce_end:nonce_end + 2], "big")
+    identity = ticket[nonce_end + 2:nonce_end + 2 + length]
+    identities = vec16(vec16(identity) + ticket[4:4 + age])
+    body = peer.hello_body(change=also((PRE_SHARED_KEY, identities + vec16(vec8(bytes(32))))))
+    whole = message(CLIENT_HELLO, body)
+    made = binder(psk(ticket[9:nonce_end]), whole[:-35])
+    return body[:-32] + spoil(made)
+
+
+@pytest.mark.parametrize("spoil, alert", [
+    (lambda made: bytes(32), {"decrypt_error"}), (lambda made: made[:-1] + bytes([made[-1] ^ 1]), {"decrypt_error"}),
+], ids=["zeros", "a bit"])
+def test_wrong_binder(server, spoil, alert):
+    """RFC 8446 4.2.11.2, of a ticket that is good."""
+    first = Client(server.connect())
+    first.open()
+    while GREETING not in first.data:
+        first.read_record()
+    transcript = first.transcript
+    peer = Client(server.connect())
+    body = resumed_hello(peer, first.ticket, lambda nonce: first.schedule.resumption_psk(transcript, nonce), spoil)
+    peer.send_message(CLIENT_HELLO, body)
+    settle(server, peer, alert, {"EPROTO"}, GREETING)
+    first.send_alert(0, WARNING)
+    settle(server, first, {"close_notify"}, {""}, GREETING, "close")
+
+
+@pytest.mark.parametrize("where", [0, 20, 80])
+def test_spoilt_ticket(server, where):
+    """It is no ticket of ours, and the handshake is a full one."""
+    first = Client(server.connect())
+    first.open()
+    while GREETING not in first.data:
+        first.read_record()
+    ticket = bytearray(first.ticket)
+    ticket[9 + ticket[8] + 2 + where] ^= 0x55
+    peer = Client(server.connect())
+    peer.send_message(CLIENT_HELLO, resumed_hello(peer, bytes(ticket), lambda nonce: bytes(32), lambda made: made))
+    peer.read_flight()
+    assert CERTIFICATE in peer.heard
+    peer.finish()
+    for one in (peer, first):
+        one.send_alert(0, WARNING)
+        settle(server, one, {"close_notify"}, {""}, GREETING, "close")

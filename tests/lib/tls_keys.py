@@ -37,6 +37,12 @@ class Schedule:
         return expand_label(self.master, f"{who} ap traffic", hashlib.sha256(transcript).digest(), 32)
 
 
+    def resumption_psk(self, transcript, nonce):
+        """Of a ticket with this nonce; the transcript ends with the client's Finished."""
+        resumption = expand_label(self.master, "res master", hashlib.sha256(transcript).digest(), 32)
+        return expand_label(resumption, "resumption", nonce, 32)
+
+
 def finished_13(secret, transcript):
     return mac(expand_label(secret, "finished", b"", 32), hashlib.sha256(transcript).digest())
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x25519
 
 from tls_bytes import (AES_128_GCM_SHA256, ALERT, ALERTS, APPLICATION_DATA, CERTIFICATE, CERTIFICATE_VERIFY, CHANGE_CIPHER_SPEC,
                        CLIENT_HELLO, CLIENT_KEY_EXCHANGE, ECDHE_ECDSA_AES_128_GCM_SHA256, ECDSA_P256_SHA256, ENCRYPTED_EXTENSIONS,
-                       EXTENDED_MASTER_SECRET, FATAL, FINISHED, GROUPS, HANDSHAKE, HELLO_REQUEST, Hello, KEY_SHARE, KEY_UPDATE,
+                       EXTENDED_MASTER_SECRET, FATAL, FINISHED, GROUPS, HANDSHAKE, HELLO_REQUEST, Hello, KEY_SHARE, KEY_UPDATE, NEW_SESSION_TICKET,
                        P256, POINT_FORMATS, PSK_MODES, RENEGOTIATION_INFO, RETRY, RSA_PSS_SHA256, SERVER_HELLO, SERVER_HELLO_DONE,
                        SERVER_KEY_EXCHANGE, SERVER_NAME, SIGNATURES, TLS12, TLS13, VERSIONS, X25519, encode_extensions, key_share,
                        message, numbers, record, vec8, vec16, vec24)
@@ -45,6 +45,7 @@ class Peer:
         self.data = b""             # application data that came
         self.cut = False            # what we send is not read any more
         self.heard = []             # kinds of messages that came
+        self.ticket = None          # the last that came behind the handshake
         self.private = x25519.X25519PrivateKey.generate()
 
     # --- Out
@@ -109,6 +110,8 @@ class Peer:
                 self.alert = (content[0], content[1])
         elif kind == APPLICATION_DATA:
             self.data += content
+        elif kind == HANDSHAKE and content[0] == NEW_SESSION_TICKET:
+            self.ticket = content[4:]
         return kind, content
 
     def read_message(self):
