@@ -81,8 +81,8 @@ class Exchanges:
         else:
             self.context = client_context(seam.pki, version)
 
-    def run(self, fault=None, before=None, **environment):
-        """before: what is done with the audit's directory first."""
+    def run(self, fault=None, before=None, limit=(), **environment):
+        """before: what is done with the audit's directory first; limit: a command before the program's."""
         outcome = Outcome(fault)
         directory = self.directory / str(next(Exchanges.numbers))
         audit, report = directory / "audit", directory / "report"
@@ -91,7 +91,7 @@ class Exchanges:
             before(audit)
         way = "out" if self.role == "client" else "in"
         options = ["-p", f"{way}:1-65535", *(["-f", fault] if fault else [])]
-        command = [*observe.observer(report, *options), str(built("tests", "faults", "exchange")), self.role]
+        command = [*observe.observer(report, *options), *limit, str(built("tests", "faults", "exchange")), self.role]
         if self.role == "client":
             command += [str(self.listener.getsockname()[1]), str(LENGTH)]
         with subprocess.Popen([*command, *self.more], env={**self.environment(audit), **environment}, stdin=subprocess.DEVNULL,

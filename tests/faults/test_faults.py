@@ -7,10 +7,14 @@ program ends in time with an error that it can name or with all of its bytes, an
 """
 import os
 import shlex
+import shutil
 
 import pytest
 
+import observe
 from exchanges import Exchanges
+from peers import Sink, start_server
+from servers import PYTHON
 
 pytestmark = pytest.mark.tls_only
 
@@ -39,8 +43,8 @@ ERRORS = {
     "getrandom": "EINTR ENOSYS",
 }
 SHORT = "sendto,recvfrom,read,write,getrandom"
-STRIDE = 1 if ALL else 47  # of the calls of all kinds
-FEW = [1, 3, 7]            # of one kind
+STRIDE = 1 if ALL else 83  # of the calls of all kinds
+FEW = [1, 5]               # of one kind
 MOST = 2000                # calls
 
 
@@ -125,3 +129,54 @@ def test_the_policy_changes(seam, role, change):
         exchanges.policy.unlink(missing_ok=True)
         exchanges.policy.write_text(text)
     check(exchanges, "any", f"run:{command}", restore)
+
+
+@pytest.mark.parametrize("required", [False, True], ids=["on", "required"])
+def test_the_audit_has_no_room(seam, role, required):
+    """A connection goes on without it, or is refused, as policy says; and always in TLS."""
+    exchanges = Exchanges(seam, role, "1.3")
+    if required:
+        exchanges.policy.write_text(exchanges.policy.read_text().replace("[global]", "[global]\naudit = required"))
+    # Those that write files; what is said on standard output is written before there is one, or by the program.
+    for number in range(1, 12) if ALL else (1, 2, 4):
+        outcome = exchanges.run(f"write@{number}=ENOSPC")
+        assert outcome.problem() is None, str(outcome)
+        assert required or outcome.status == 0, str(outcome)
+    full = exchanges.run(before=lambda audit: shutil.rmtree(audit) or audit.write_text("no directory"))
+    assert full.problem() is None and full.status == int(required), str(full)
+
+
+def test_out_of_descriptors(seam, role):
+    """Whatever is left for the library: nothing, or one after the other."""
+    exchanges = Exchanges(seam, role, "1.3")
+    done = []
+    for limit in range(4, 14) if ALL else (4, 5, 6, 8):
+        outcome = exchanges.run(limit=["prlimit", f"--nofile={limit}"])
+        assert outcome.problem() is None, f"{limit}: {outcome}"
+        done.append(outcome.status)
+    assert done[-1] == 0, done
+
+
+HAND_ON = """
+import socket, subprocess, sys
+with socket.create_connection(("localhost", int(sys.argv[1]))) as sock:
+    try:
+        subprocess.run(["cat"], stdout=sock, input=b"it is plain to see, " * 10, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(error)
+    sock.send(b"it is plain to see, too, " * 10)
+"""
+
+
+def test_no_process_for_a_relay(seam):
+    """What is handed on then is nothing, rather than the connection itself."""
+    server = start_server(seam, Sink)
+    policy = seam.policy(seam.outbound(server.port))
+    for number in range(1, 12) if ALL else (1, 2, 3):
+        report = seam.dir / f"report-{number}"
+        command = observe.observer(report, "-p", f"out:{server.port}", "-f", f"clone,clone3,fork,vfork@{number}=EAGAIN")
+        program = seam.run([*command, PYTHON, "-c", HAND_ON, server.port], policy, status=None)
+        assert program.status in (0, 1), program.story()
+        assert not observe.leaks(report)
+    server.wait_ended(number)
+    assert all(set(seen.data.split(b", ")) <= {b"it is plain to see", b"too", b""} for seen in server.seen)

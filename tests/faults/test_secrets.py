@@ -126,7 +126,7 @@ def keys(version, way):
     return {"private key"} | ({f"{way}_TRAFFIC_SECRET_0: key"} if version == "1.3" else set())
 
 
-@pytest.mark.parametrize("cert", ["good", "good_rsa"])
+@pytest.mark.parametrize("version, cert", [("1.2", "good"), ("1.3", "good"), ("1.3", "good_rsa")])
 def test_server(seam, version, cert):
     cert, keylog, word = getattr(seam.pki, cert), seam.dir / "keys.log", secrets.token_bytes(24)
     tickets = seam.dir / "tickets.key"
