@@ -54,6 +54,12 @@ int ledger_init(void)
 	return 0;
 }
 
+void ledger_after_fork(void)
+{
+	atomic_store(&ledgers, NULL);
+	atomic_store(&next_ledger, 0);
+}
+
 /* What the last owner was killed at. */
 static void recover(struct ledger *ledger, const struct audit_file *file)
 {
@@ -101,10 +107,11 @@ static void unlock(struct ledger *ledger)
 
 struct ledger *ledger_new(const struct audit_file *file)
 {
-	struct ledger *all = atomic_load(&ledgers), *ledger;
+	struct ledger *all, *ledger;
 
-	if (all == NULL)
+	if (ledger_init() < 0)
 		return NULL;
+	all = atomic_load(&ledgers);
 	ledger = &all[atomic_fetch_add(&next_ledger, 1) % LEDGER_COUNT];
 	if (lock(ledger, file) < 0)
 		return NULL;

@@ -13,11 +13,17 @@
 
 struct ledger;
 
-/* Once for a process and its children, before the first ledger. 0; -ENOMEM. */
+/* Before the first ledger. 0; -ENOMEM. */
 int ledger_init(void);
 
+/* In a forked child: it goes on with the ledger of the file that it shares, but a file that it
+ * makes is its own affair, and so is that one's ledger: its parent and siblings give out the same
+ * places. */
+void ledger_after_fork(void);
+
 /* A ledger for a file that is new, empty and has an identity. Old ones are used again after
- * LEDGER_COUNT files; who still has an old file then gets -ESTALE. NULL: ledger_init() failed. */
+ * LEDGER_COUNT files of the process; who still has an old file then gets -ESTALE. NULL: no memory.
+ */
 struct ledger *ledger_new(const struct audit_file *file);
 
 #define LEDGER_COUNT 64

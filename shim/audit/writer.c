@@ -503,6 +503,7 @@ void audit_writer_after_fork(void)
 	struct audit_file *file = atomic_load(&current);
 
 	atomic_store(&lost, 0);
+	ledger_after_fork();
 	if (file != NULL)
 		atomic_store(&file->joined, false);
 }

@@ -24,6 +24,7 @@ def requires(seam, direction, port, what="tls", action="pass"):
 def check_refused(program, who="the program", **fields):
     denied = program.audit.wait("deny", protocol="clear", rule="own", **fields)[0]
     assert denied["reason"].startswith(f"{who} speaks in the clear, and the rule says 'require = ")
+    assert denied["cause"] == "policy" and denied["advice"]
     first = [e for e in program.audit.events() if e["event"] in ("pass", "observe") and e["conn"] == denied["conn"]]
     assert len(first) == 1 and "protocol" not in first[0]
     return denied

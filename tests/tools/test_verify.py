@@ -198,6 +198,13 @@ def test_files_go_on_from_each_other(write, verify):
     assert len(names) == len(files)
 
 
+def test_children_that_fill_files_of_their_own(write, verify):
+    """Each goes on in files that are its own alone, at the same time: none takes another's place in the chain."""
+    files = write("size=2000", "events=60", "children=8")
+    found, good = verify()
+    assert len(files) > 30 and good and states(found) == {"whole"}, found
+
+
 def test_a_file_in_between_is_missed(write, verify):
     files = write("size=2000", "events=40")
     for path in files[:-1]:
