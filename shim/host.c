@@ -168,16 +168,29 @@ static int host_status(void)
 	return atomic_load(&status);
 }
 
+static bool is_strict_mentioned_in(const char *setting)
+{
+	bool mentioned = false;
+	char *path = NULL;
+
+	/* In every program's start, which is not to ask for memory if it need not. */
+	if (policy_is_path(setting))
+		return strict_is_mentioned(setting);
+	if (host_find(setting, &path) == 0)
+		mentioned = strict_is_mentioned(path);
+	free(path);
+	return mentioned;
+}
+
 void host_begin(void)
 {
 	const char *setting = variable_get("SEAMTLS_POLICY");
 	bool mentioned = strict_is_mentioned(policy_locked_path());
-	char why[STRICT_WHY_LEN], *path = NULL;
+	char why[STRICT_WHY_LEN];
 	int saved = errno;
 
-	if (!mentioned && setting != NULL && host_find(setting, &path) == 0)
-		mentioned = strict_is_mentioned(path);
-	free(path);
+	if (!mentioned && setting != NULL)
+		mentioned = is_strict_mentioned_in(setting);
 	/* A policy that does not load cannot say what it would have said. */
 	if (mentioned && host_status() == HOST_REFUSES)
 		strict_enforce(why, sizeof(why));
