@@ -228,6 +228,16 @@ static size_t enough(const struct conn *conn, const struct sink *sink, int flags
 	return low_water < sink->total ? low_water : sink->total;
 }
 
+/* The last read had to wait. But of an end, and of what we have answered ourselves, the kernel may
+ * have nothing that would end this wait. */
+static bool waits_first(const struct conn *conn)
+{
+	const struct share *share = conn->share;
+
+	return atomic_load_explicit(&conn->waits_first, memory_order_relaxed) &&
+	       !share->kernel_receives && !share->eof && share->plaintext.len == 0;
+}
+
 static bool is_end_of_wait(int error)
 {
 	return error == -EAGAIN || error == -EINTR || error == -ESTALE;
@@ -246,8 +256,7 @@ static int receive_open(
 	struct conn **held, int fd, struct sink *sink, int flags, struct patience *patience)
 {
 	const struct sink empty = *sink;
-	bool waits = atomic_load_explicit(&(*held)->waits_first, memory_order_relaxed) &&
-		     !(*held)->share->kernel_receives && !must_not_wait(*held, fd, flags);
+	bool waits = waits_first(*held) && !must_not_wait(*held, fd, flags);
 
 	for (;; waits = false) {
 		/* A question and its answer: that there is nothing yet is not asked each time. */

@@ -516,6 +516,25 @@ print(put(sock, START), outcome(lambda: sock.send(b"the secret")), outcome(lambd
     assert b"the secret" not in capture.finish()
 
 
+def test_end_of_tls_is_read_twice(seam):
+    """By a blocking program that had to wait for what came before: the kernel has nothing that tells of this end."""
+    peer = start_lines(seam)
+    program = seam.run([*script("""
+sock = dial(port)
+sock.sendall(b"STARTTLS\\n")
+print(read_line(sock), put(sock, START))
+sock.sendall(b"sealed\\n")
+print(read_line(sock))
+sock.sendall(b"STOPTLS\\n")
+read_line(sock)
+print(sock.recv(1), sock.recv(1))
+print(put(sock, STOP), state(sock))
+sock.sendall(b"clear\\n")
+print(read_line(sock))
+"""), str(peer.port)], controlled(seam, peer.port))
+    assert program.stdout.decode().splitlines() == ["b'STARTTLS\\n' ok", "b'sealed\\n'", "b'' b''", "ok waiting", "b'clear\\n'"]
+
+
 def test_client_that_speaks_on_in_the_clear(seam):
     """Behind STARTTLS, where a server would take it for protected."""
     program = seam.serve(lambda port: [*example("c"), "server", port],
