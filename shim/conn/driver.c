@@ -193,10 +193,11 @@ void batch_add_list(struct batch *batch, bool set)
 	drop_done();
 	for (struct conn *conn = list; conn != NULL; conn = conn->driver_next) {
 		short events = events_of(conn);
+		uint64_t deadline_us = has_deadline(conn) ? conn_deadline_us(conn) : UINT64_MAX;
 
 		batch->shared |= conn_is_foreign(conn);
-		if (has_deadline(conn) && conn_deadline_us(conn) < batch->deadline_us)
-			batch->deadline_us = conn_deadline_us(conn);
+		if (deadline_us < batch->deadline_us)
+			batch->deadline_us = deadline_us;
 		if (events == 0 || (set && conn_is_on_its_way(conn) && interest_any(conn)))
 			continue;
 		claimed = atomic_load(&conn->claimed_until_us);

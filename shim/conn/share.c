@@ -133,21 +133,21 @@ static bool chunk_lock(struct chunk *chunk)
 }
 
 /* This very process is there, which needs no question (a sandbox may not allow one). */
-static bool holder_is_gone(pid_t pid)
+static bool holder_is_gone(pid_t pid, pid_t self)
 {
-	return pid > 0 && (pid & ~HOLDER_LEFT) != getpid() && kill(pid & ~HOLDER_LEFT, 0) != 0 &&
+	return pid > 0 && (pid & ~HOLDER_LEFT) != self && kill(pid & ~HOLDER_LEFT, 0) != 0 &&
 	       errno == ESRCH;
 }
 
 /* Drops the holders that died without saying so. */
-static void forget_dead_holders(struct share *share)
+static void forget_dead_holders(struct share *share, pid_t self)
 {
 	int saved = errno;
 
 	for (int i = 0; i < SHARE_HOLDERS; i++) {
 		pid_t pid = atomic_load(&share->holder[i]);
 
-		if (holder_is_gone(pid))
+		if (holder_is_gone(pid, self))
 			atomic_compare_exchange_strong(&share->holder[i], &pid, 0);
 	}
 	errno = saved;
@@ -189,7 +189,7 @@ static void reclaim_from(struct chunk *chunk)
 
 		if (share->id == 0)
 			continue;
-		forget_dead_holders(share);
+		forget_dead_holders(share, getpid());
 		if (!is_held(share))
 			share_free(share);
 	}
@@ -298,11 +298,9 @@ static void unhold(struct share *share, pid_t pid)
 		atomic_fetch_sub(&share->more_holders, 1);
 }
 
-bool share_has_others(struct share *share)
+static bool has_others(struct share *share, pid_t self)
 {
-	pid_t self = getpid();
-
-	forget_dead_holders(share);
+	forget_dead_holders(share, self);
 	for (int i = 0; i < SHARE_HOLDERS; i++) {
 		pid_t pid = atomic_load(&share->holder[i]);
 
@@ -312,12 +310,17 @@ bool share_has_others(struct share *share)
 	return atomic_load(&share->more_holders) != 0;
 }
 
+bool share_has_others(struct share *share)
+{
+	return has_others(share, getpid());
+}
+
 bool share_leave(struct share *share)
 {
 	pid_t self = getpid();
 
 	replace_holder(share, self, self | HOLDER_LEFT);
-	return !share_has_others(share);
+	return !has_others(share, self);
 }
 
 void share_forget(struct share *share, pid_t pid)
@@ -340,7 +343,7 @@ bool share_release(struct share *share)
 	record_key_forget(&share->receive_key);
 	if (!replace_holder(share, self | HOLDER_LEFT, 0))
 		unhold(share, self);
-	forget_dead_holders(share);
+	forget_dead_holders(share, self);
 	return !is_held(share);
 }
 
