@@ -22,7 +22,7 @@ int flight_settle(struct flight *flight, const struct tls_transport *transport)
 	if (given == 0)
 		return 0;
 	do
-		n = flight->peek.skip(transport->arg, given);
+		n = flight->peek.skip(transport->arg, flight->bytes, given);
 	while (n == -EINTR);
 	return n == (ssize_t)given ? 0 : -EPROTO;
 }

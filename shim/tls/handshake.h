@@ -29,10 +29,11 @@ struct tls_transport {
 };
 
 /* Of a transport that can show what waits. peek: as recv, but leaves all where it is; -EOPNOTSUPP:
- * not now. skip: takes of what peek has shown; as recv. */
+ * not now. skip: takes of what peek has shown; as recv, but what it does to the buffer is of no
+ * interest. */
 struct tls_peek {
 	ssize_t (*peek)(void *arg, void *buf, size_t len);
-	ssize_t (*skip)(void *arg, size_t len);
+	ssize_t (*skip)(void *arg, void *buf, size_t len);
 };
 
 #define TLS_NAME_MAX 256
