@@ -3,6 +3,7 @@
  * strength. */
 #include "tls/signature.h"
 #include "tls/der.h"
+#include "tls/proven.h"
 #include <wolfssl/wolfcrypt/settings.h>
 
 #include <stdlib.h>
@@ -208,7 +209,7 @@ static bool ed25519_verify(const struct x509_signed *proof, struct x509_bytes sp
 	return ok;
 }
 
-bool signature_is_by(const struct x509_signed *proof, struct x509_bytes spki)
+static bool verify(const struct x509_signed *proof, struct x509_bytes spki)
 {
 	struct x509_bytes parameters;
 	const struct algorithm *algorithm = algorithm_find(proof->algorithm, &parameters);
@@ -223,6 +224,20 @@ bool signature_is_by(const struct x509_signed *proof, struct x509_bytes spki)
 	default:
 		return rsa_verify(proof, algorithm, parameters, spki);
 	}
+}
+
+bool signature_is_by(const struct x509_signed *proof, struct x509_bytes spki)
+{
+	uint8_t digest[PROVEN_LEN];
+	bool digested = proven_digest(proof, spki, digest);
+
+	if (digested && proven_has(digest))
+		return true;
+	if (!verify(proof, spki))
+		return false;
+	if (digested)
+		proven_add(digest);
+	return true;
 }
 
 bool signature_is_strong(struct x509_bytes identifier, const struct why *why)
