@@ -58,6 +58,10 @@ static const struct {
 	[CAUSE_POLICY] = { "policy", "policy does not allow the connection",
 		"seamtls explain says which rule it is; change that if the connection is to be "
 		"allowed" },
+	[CAUSE_UNPROTECTED] = { "unprotected",
+		"policy wants the program to protect the connection itself, and it does not",
+		"have the program and its peer speak what the rule requires, or let the rule "
+		"protect the connection with action = tls" },
 	[CAUSE_AUDIT] = { "audit", "the audit cannot be written, and policy requires it",
 		"make room in audit_dir, and let the program write there" },
 	[CAUSE_STARTTLS] = { "starttls", "the upgrade to TLS was not agreed on",

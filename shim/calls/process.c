@@ -178,6 +178,9 @@ SEAM_EXPORT int lio_listio(
 	int mode, struct aiocb *const list[restrict], int count, struct sigevent *restrict event)
 {
 	for (int i = 0; i < count; i++)
+		if (list[i] != NULL && list[i]->aio_lio_opcode != LIO_NOP)
+			conn_saw_not(list[i]->aio_fildes);
+	for (int i = 0; i < count; i++)
 		if (list[i] != NULL && list[i]->aio_lio_opcode != LIO_NOP &&
 			is_mapped(list[i]->aio_fildes))
 			return (int)errno_return(-EINVAL);

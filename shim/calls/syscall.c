@@ -32,6 +32,9 @@ static long submit_jobs(const struct arguments *a)
 	struct iocb *const *jobs = PTR(2);
 	long count = 0;
 
+	for (long i = 0; jobs != NULL && i < a->at[1]; i++)
+		if (jobs[i]->aio_lio_opcode != IOCB_CMD_POLL)
+			conn_saw_not((int)jobs[i]->aio_fildes);
 	while (jobs != NULL && count < a->at[1] &&
 		(jobs[count]->aio_lio_opcode == IOCB_CMD_POLL ||
 			!is_mapped((int)jobs[count]->aio_fildes)))

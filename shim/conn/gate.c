@@ -73,17 +73,15 @@ static ssize_t refuse(struct conn *conn, int fd, enum recognise_way way, const c
 
 	guard_lock(&conn->lock);
 	required(conn, key, sizeof(key));
-	snprintf(reason, sizeof(reason),
-		"%s %s, and the rule says '%s': have it speak that, or protect the connection with "
-		"action = tls",
+	snprintf(reason, sizeof(reason), "%s %s, and the rule says '%s'",
 		way == RECOGNISE_SENT ? "the program" : "the peer", what, key);
 	if (conn_state(conn) == CONN_GATED) {
 		report_alone(conn, AUDIT_DENY, reason, observe_found(conn));
 		observe_forget_locked(conn);
 		if (conn->role == TLS_CLIENT)
-			notice("no connection to %s, rule '%s': %s",
+			notice("no connection to %s, rule '%s': %s (what to do: %s)",
 				conn->name[0] != '\0' ? conn->name : conn->remote, conn->rule->name,
-				reason);
+				reason, cause_advice(CAUSE_UNPROTECTED));
 		atomic_store(&conn->share->error, EACCES);
 		atomic_store(&conn->share->error_told, true);
 		conn_set_state(conn, CONN_FAILED);

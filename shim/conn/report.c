@@ -291,6 +291,8 @@ int report_alone(struct conn *conn, int type, const char *reason, const struct r
 
 	audit_event_init(&event, type);
 	fill_conn(&event, conn);
+	if (type == AUDIT_DENY)
+		event.cause = cause_name(CAUSE_UNPROTECTED);
 	if (found != NULL) {
 		event.protocol = recognised_name(found->protocol);
 		event.application = found->application;

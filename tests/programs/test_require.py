@@ -24,7 +24,7 @@ def requires(seam, direction, port, what="tls", action="pass"):
 def check_refused(program, who="the program", **fields):
     denied = program.audit.wait("deny", protocol="clear", rule="own", **fields)[0]
     assert denied["reason"].startswith(f"{who} speaks in the clear, and the rule says 'require = ")
-    assert denied["cause"] == "policy" and denied["advice"]
+    assert denied["cause"] == "unprotected" and "action = tls" in denied["advice"]
     first = [e for e in program.audit.events() if e["event"] in ("pass", "observe") and e["conn"] == denied["conn"]]
     assert len(first) == 1 and "protocol" not in first[0]
     return denied
@@ -133,7 +133,7 @@ def test_a_client_in_the_clear(seam):
     peer = start_plain_server(seam, Http)
     capture = Capture(seam, peer.port)
     program = seam.run(["curl", "-sS", f"http://localhost:{peer.port}/700?secret"], requires(seam, "outbound", peer.port), status=None)
-    assert program.status != 0 and "require = tls" in program.stderr
+    assert program.status != 0 and "require = tls" in program.stderr and "what to do: have the program" in program.stderr
     assert b"secret" not in capture.finish()
     check_refused(program, application="http", direction="outbound")
     assert peer.seen[0].data == b""
