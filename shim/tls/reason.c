@@ -14,7 +14,7 @@
 static const struct {
 	int error; /* wolfSSL's */
 	int result;
-	int alert; /* where wolfSSL has none, or one of its two for all that is wrong; 0 */
+	int alert; /* where wolfSSL's is vague; 0: that */
 	enum cause cause;
 	const char *text;
 } errors[] = {
@@ -137,14 +137,19 @@ static int say_transport(const struct wire *wire, bool server, const struct why 
 		why_errno(wire->error));
 }
 
+/* What wolfSSL says for want of a better one; or nothing. */
+static bool is_vague(int alert, int error)
+{
+	return alert < 0 || alert == ALERT_HANDSHAKE_FAILURE ||
+	       (alert == ALERT_ILLEGAL_PARAMETER && error == BAD_BINDER);
+}
+
 static int say_error(struct tls_handshake *handshake, const struct why *why, int error)
 {
 	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
 		if (errors[i].error != error)
 			continue;
-		if (handshake->wolfssl_alert < 0 ||
-			handshake->wolfssl_alert == ALERT_HANDSHAKE_FAILURE ||
-			handshake->wolfssl_alert == ALERT_ILLEGAL_PARAMETER)
+		if (is_vague(handshake->wolfssl_alert, error))
 			handshake->alert = errors[i].alert;
 		why_because(why, errors[i].cause);
 		return why_say(why, errors[i].result, "%s", errors[i].text);
