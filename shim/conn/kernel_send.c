@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <linux/tls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #define PARTS_MOST 64
@@ -90,14 +92,28 @@ int kernel_send_tickets(struct conn *conn, int fd)
 	return r;
 }
 
+/* With the tickets before it, the first data leaves as one: a peer who has closed would have
+ * answered the tickets by a reset, and the data would be refused, which over TCP alone is taken. */
+static bool begin_together(const struct share *share, int fd)
+{
+	return share->tickets_due && sys_getsockopt_int(fd, IPPROTO_TCP, TCP_CORK) == 0 &&
+	       sys_setsockopt_int(fd, IPPROTO_TCP, TCP_CORK, 1) == 0;
+}
+
 int kernel_send_data(struct conn *conn, int fd, struct outgoing *out)
 {
 	struct share *share = conn->share;
-	bool hurries = outlet_hurry(share, fd);
-	int r = kernel_send_tickets(conn, fd);
+	bool hurries = outlet_hurry(share, fd), together = begin_together(share, fd);
+	int r;
 
+	/* It was told by SO_ERROR, or to a read. */
+	if (atomic_load_explicit(&share->reset_told, memory_order_relaxed) && conn_tcp_is_over(fd))
+		share->kernel_send_over = true;
+	r = kernel_send_tickets(conn, fd);
 	while (r == 0 && out->done < out->total)
 		r = send_some(share, fd, out);
+	if (together)
+		sys_setsockopt_int(fd, IPPROTO_TCP, TCP_CORK, 0);
 	if (hurries)
 		outlet_hurry_end(fd);
 	return r;
