@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import ktls
 from capture import Capture
 from peers import TIMEOUT_S, Echo, client_context, content, echo_exchange, start_server
 from process import free_port
@@ -245,6 +246,7 @@ def test_server(service, which):
     secure = service.connect(which, "echo")
     echo_exchange(secure, content(100_001))
     secure.setblocking(True)
+    assert ktls.local(service.ports[which]) == ktls.in_both_directions(*which)
     end(secure)
     assert service.result("echo") is None
     closed = service.closed()
@@ -254,8 +256,16 @@ def test_server(service, which):
     assert opened["plane"] == "kernel" and opened["cipher"] == which[1] and "reason" not in opened, opened
 
 
+class LookAndEcho(Echo):
+    """Notes what the kernel says of the client's end, which waits for ours."""
+
+    def handle(self):
+        super().handle()
+        self.request.seen.kernel = ktls.remote(self.request.getsockname()[1])
+
+
 def test_client(shared):
-    servers = {which: start_server(shared, Echo, version=which[0]) for which in ALL}
+    servers = {which: start_server(shared, LookAndEcho, version=which[0]) for which in ALL}
     for which, server in servers.items():
         if SUITES[which[0]][which[1]]:
             server.context.set_ciphers(SUITES[which[0]][which[1]])
@@ -264,9 +274,10 @@ def test_client(shared):
     program = shared.run([sys.executable, "-c", CLIENT, *(server.port for server in servers.values())], policy)
     for event in ("open", "close"):
         assert [(each["rule"], each["plane"]) for each in program.audit.find(event)] == [(suite, "kernel") for _, suite in ALL]
-    for server in servers.values():
+    for which, server in servers.items():
         server.wait_ended()
         assert server.seen[0].error is None
+        assert server.seen[0].kernel == ktls.in_both_directions(*which)
 
 
 def test_rings(shared):

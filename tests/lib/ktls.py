@@ -30,3 +30,8 @@ def local(port):
 
 def remote(port):
     return sockets(f"dport = :{port}")
+
+
+def in_both_directions(version, suite):
+    """What is said of a connection that the kernel has whole."""
+    return [(version, next(name for cipher, name in CIPHERS.items() if suite.endswith(cipher)), "sw", "sw")]

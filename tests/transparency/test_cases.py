@@ -2,7 +2,7 @@
 """
 The numbered cases of what a program can do with a connection: each is run over plain TCP and, under the library,
 with a peer that speaks TLS, and both have to see the same; and so has it if the connection is left alone, and observed.
-SEAMTLS_FAMILY picks one cases_FAMILY.c.
+SEAMTLS_FAMILY picks one cases_FAMILY.c, or more.
 """
 import difflib
 import os
@@ -16,7 +16,7 @@ import pytest
 from audit import Audit
 from seam import NATIVE, built
 
-FAMILIES = [os.environ["SEAMTLS_FAMILY"]] if "SEAMTLS_FAMILY" in os.environ else [
+FAMILIES = os.environ["SEAMTLS_FAMILY"].split() if "SEAMTLS_FAMILY" in os.environ else [
     path.stem.removeprefix("cases_") for path in sorted(Path(__file__).parent.glob("cases_*.c"))]
 CONTROL_FDS = (900, 901)
 RUN_TIMEOUT_S = 60
