@@ -110,19 +110,20 @@ static uint64_t get_le(const uint8_t *in, size_t size)
 	return value;
 }
 
+/* Written out: the compiler would make a loop of it, of three times the instructions. */
 static uint32_t crc_of_word(uint32_t word)
 {
-	uint32_t crc = 0;
-
-	for (int nibble = 0; nibble < 8; nibble++)
-		crc ^= crc_table[nibble][word >> 4 * nibble & 15];
-	return crc;
+	return crc_table[0][word & 15] ^ crc_table[1][word >> 4 & 15] ^
+	       crc_table[2][word >> 8 & 15] ^ crc_table[3][word >> 12 & 15] ^
+	       crc_table[4][word >> 16 & 15] ^ crc_table[5][word >> 20 & 15] ^
+	       crc_table[6][word >> 24 & 15] ^ crc_table[7][word >> 28];
 }
 
 static uint32_t crc32_update(uint32_t crc, const uint8_t *data, size_t len)
 {
 	for (; len >= 4; data += 4, len -= 4)
-		crc = crc_of_word(crc ^ (uint32_t)get_le(data, 4));
+		crc = crc_of_word(crc ^ (data[0] | (uint32_t)data[1] << 8 |
+						(uint32_t)data[2] << 16 | (uint32_t)data[3] << 24));
 	for (; len > 0; data++, len--) {
 		crc = crc_table[7][(crc ^ *data) & 15] ^ (crc >> 4);
 		crc = crc_table[7][(crc ^ (*data >> 4)) & 15] ^ (crc >> 4);
