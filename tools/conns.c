@@ -54,7 +54,9 @@ int conns_add(struct conns *conns, uint64_t conn, uint64_t time_us, const char *
 	entry = &conns->entries[place(conns, conn)];
 	conns->count += entry->conn == 0;
 	free(entry->peer);
-	*entry = (struct conns_entry){ conn, time_us, copy };
+	entry->conn = conn;
+	entry->time_us = time_us;
+	entry->peer = copy;
 	return 0;
 }
 

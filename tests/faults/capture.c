@@ -71,7 +71,7 @@ static void tell(struct flow *flow, const char *what, const uint8_t *data, size_
 		return;
 	flow->told = true;
 	problems++;
-	printf("port %u to port %u, after %llu bytes: %s:", flow->ends[32] << 8 | flow->ends[33],
+	printf("port %d to port %d, after %llu bytes: %s:", flow->ends[32] << 8 | flow->ends[33],
 		flow->ends[34] << 8 | flow->ends[35], (unsigned long long)flow->stream.bytes, what);
 	for (size_t i = 0; i < len && i < SHOWN; i++)
 		printf(" %02x", data[i]);
