@@ -301,8 +301,6 @@ int report_alone(struct conn *conn, int type, const char *reason, const struct r
 	if (found != NULL && found->protocol == RECOGNISED_TLS)
 		event.protocol = recognised_name(RECOGNISED_CLEAR);
 	event.reason = reason;
-	if (type == AUDIT_DENY)
-		event.cause = cause_name(CAUSE_POLICY);
 	notice_debug(1, "%s: %s -> %s, rule '%s'%s%s", audit_type_name((enum audit_type)type),
 		conn->local, conn->remote, conn->rule->name, reason != NULL ? ": " : "",
 		reason != NULL ? reason : "");
