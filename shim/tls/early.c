@@ -15,17 +15,21 @@ void early_clear(struct early *early)
 {
 	free(early->record);
 	early->record = NULL;
-	early->have = early->given = 0;
+	early->size = early->have = early->given = 0;
 }
 
-/* Room for a record, and for its plaintext behind it. */
-static bool make_room(struct early *early)
+static bool make_room(struct early *early, size_t size)
 {
-	if (early->record != NULL)
+	uint8_t *record;
+
+	if (size <= early->size)
 		return true;
-	early->have = 0;
-	early->record = malloc(2 * RECORD_MAX_LEN);
-	return early->record != NULL;
+	record = realloc(early->record, size);
+	if (record == NULL)
+		return false;
+	early->record = record;
+	early->size = size;
+	return true;
 }
 
 /* Of the record in hand; 0: its header is not there yet. */
@@ -42,7 +46,7 @@ static void note_hello(struct early *early, const uint8_t *buf, size_t len)
 	struct hello hello;
 	size_t whole;
 
-	early->seen = !make_room(early) || early->have + len > RECORD_MAX_LEN;
+	early->seen = early->have + len > RECORD_MAX_LEN || !make_room(early, early->have + len);
 	if (!early->seen) {
 		memcpy(early->record + early->have, buf, len);
 		early->have += len;
@@ -128,7 +132,8 @@ ssize_t early_read(struct tls_handshake *handshake, uint8_t *buf, size_t len)
 			note_hello(early, buf, (size_t)n);
 		return n;
 	}
-	if (!make_room(early))
+	/* For a record, and for its plaintext behind it. */
+	if (!make_room(early, 2 * RECORD_MAX_LEN))
 		return handshake->wire.error = -ENOMEM;
 	while (early->given == 0) {
 		n = take_record(handshake);

@@ -18,7 +18,7 @@ struct early {
 	bool skipping;   /* it offers early data */
 	bool last;       /* the record that is given out is the first that is not early */
 	uint8_t *record; /* that is being looked at; NULL: none */
-	size_t have, given;
+	size_t size, have, given;
 };
 
 void early_clear(struct early *early);
