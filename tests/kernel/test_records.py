@@ -82,6 +82,7 @@ KERNEL_SAYS = {
     ("1.3", "of an unknown type"): TAKEN,
     ("1.3", "a handshake"): TAKEN,
     ("1.3", "an alert in the clear"): CHANGED,
+    ("1.3", "a change of ciphers"): CHANGED,
     ("1.3", "of SSL 3"): NONE,
 }
 
