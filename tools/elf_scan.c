@@ -156,7 +156,7 @@ static int look_at_all(const struct scan *scan, uint8_t *window)
 			return 0;
 		have += (size_t)n;
 		look_for_calls(scan, window, have, offset);
-		for (size_t i = 0; scan->words[i] != NULL && i < ELF_SCAN_WORDS_MAX; i++)
+		for (size_t i = 0; i < ELF_SCAN_WORDS_MAX && scan->words[i] != NULL; i++)
 			if (!scan->out->words[i])
 				scan->out->words[i] = memmem(window, have, scan->words[i],
 							      strlen(scan->words[i])) != NULL;

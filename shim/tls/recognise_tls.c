@@ -63,7 +63,7 @@ static void copy_protocol(struct x509_bytes from, char *to, size_t room)
 	size_t len = from.len < room ? from.len : room - 1;
 
 	for (size_t i = 0; i < len; i++)
-		to[i] = from.data[i] != 0 ? (char)from.data[i] : '?';
+		to[i] = (char)(from.data[i] != 0 ? from.data[i] : '?');
 	to[len] = '\0';
 }
 
@@ -267,15 +267,15 @@ static void take_change(struct recogniser *recogniser, struct way *way)
 static void begin_record(struct recogniser *recogniser, struct way *way)
 {
 	const uint8_t *head = way->head;
+	bool legal;
 
 	way->head_len = 0;
 	way->record_type = head[0];
 	way->record_left = (size_t)head[3] << 8 | head[4];
-	if (head[1] != RECORD_TLS12 >> 8 || way->record_left > RECORD_MAX_PLAINTEXT)
-		way->state = WAY_DONE;
-	else if (head[0] == RECORD_CHANGE_CIPHER_SPEC)
+	legal = head[1] == RECORD_TLS12 >> 8 && way->record_left <= RECORD_MAX_PLAINTEXT;
+	if (legal && head[0] == RECORD_CHANGE_CIPHER_SPEC)
 		take_change(recogniser, way);
-	else if (head[0] != RECORD_HANDSHAKE && head[0] != RECORD_ALERT)
+	else if (!legal || (head[0] != RECORD_HANDSHAKE && head[0] != RECORD_ALERT))
 		way->state = WAY_DONE;
 }
 

@@ -47,14 +47,17 @@ def last_trips(log, ends):
 
 @pytest.mark.parametrize("threads", [1, THREADS])
 def test_blocking(seam, threads):
-    """A blocking read waits in one call and takes what has come in another."""
+    """A blocking read waits in one call and takes what has come in another; where the answer is there already it does not wait."""
     server = traced(seam, lambda port: [built("tests", "programs", "echo_threads"), "serve", port, threads],
                     lambda port: seam.policy(seam.inbound(port)))
     client = seam.run([built("tests", "programs", "echo_threads"), "ask", server.port, threads, TRIPS + WARM_UP],
                       seam.policy(seam.outbound(server.port)))
     assert server.wait(60) == 0, server.story()
     found = last_trips(server.log, "sendto")
-    assert found == threads * [{"sendto": TRIPS, "recvfrom": TRIPS if NATIVE else 2 * TRIPS}]
+    assert len(found) == threads
+    for calls in found:
+        assert calls.keys() == {"sendto", "recvfrom"} and calls["sendto"] == TRIPS
+        assert TRIPS <= calls["recvfrom"] <= (TRIPS if NATIVE else 2 * TRIPS)
     assert b"memory 0 times" in server.stdout and b"memory 0 times" in client.stdout, server.story() + client.story()
 
 
