@@ -150,6 +150,17 @@ static bool has_deadline(const struct conn *conn)
 	return conn_state(conn) == CONN_ESTABLISHING && conn->deadline_us != 0;
 }
 
+static uint64_t deadline_of(const struct conn *conn)
+{
+	return has_deadline(conn) ? conn_deadline_us(conn) : BATCH_FOR_EVER;
+}
+
+static void batch_wake_at(struct batch *batch, uint64_t time_us)
+{
+	if (time_us < batch->deadline_us)
+		batch->deadline_us = time_us;
+}
+
 /* At the end of its way, and nothing left to see to. Another process may have brought it there. */
 static bool is_done(const struct conn *conn)
 {
@@ -187,25 +198,24 @@ static void drop_done(void)
 
 void batch_add_list(struct batch *batch, bool set)
 {
-	uint64_t now = sys_monotonic_us(), claimed;
+	uint64_t now = sys_monotonic_us();
 
 	guard_lock(&lock);
 	drop_done();
 	for (struct conn *conn = list; conn != NULL; conn = conn->driver_next) {
-		short events = events_of(conn);
-		uint64_t deadline_us = has_deadline(conn) ? conn_deadline_us(conn) : UINT64_MAX;
+		short events;
 
-		batch->shared |= conn_is_foreign(conn);
-		if (deadline_us < batch->deadline_us)
-			batch->deadline_us = deadline_us;
-		if (events == 0 || (set && conn_is_on_its_way(conn) && interest_any(conn)))
-			continue;
-		claimed = atomic_load(&conn->claimed_until_us);
-		if (claimed > now) {
-			if (claimed < batch->deadline_us)
-				batch->deadline_us = claimed;
+		/* Its end is its watcher's affair too. With as many watchers as connections, to
+		 * wake for each of the others' would be all that they do. */
+		if (atomic_load(&conn->claimed_until_us) > now) {
+			batch_wake_at(batch, now + CLAIM_US);
 			continue;
 		}
+		batch->shared |= conn_is_foreign(conn);
+		batch_wake_at(batch, deadline_of(conn));
+		events = events_of(conn);
+		if (events == 0 || (set && conn_is_on_its_way(conn) && interest_any(conn)))
+			continue;
 		batch_add(batch, atomic_load(&conn->fd), events, conn);
 	}
 	guard_unlock(&lock);
@@ -250,7 +260,8 @@ static void step_overdue(uint64_t now)
 	guard_lock(&lock);
 	for (struct conn *conn = list; conn != NULL && count < BATCH_ON_STACK;
 		conn = conn->driver_next)
-		if (has_deadline(conn) && conn_deadline_us(conn) <= now)
+		/* The first is cheap, and the least that the second can be. */
+		if (has_deadline(conn) && conn->deadline_us <= now && conn_deadline_us(conn) <= now)
 			overdue[count++] = conn_ref(conn);
 	guard_unlock(&lock);
 	for (size_t i = 0; i < count; i++) {
@@ -304,8 +315,8 @@ static void claim(struct conn *conn, struct batch *batch)
 	uint64_t until = sys_monotonic_us() + CLAIM_US;
 
 	atomic_store(&conn->claimed_until_us, until);
-	if (until < batch->deadline_us)
-		batch->deadline_us = until;
+	batch_wake_at(batch, until);
+	batch_wake_at(batch, deadline_of(conn));
 }
 
 int driver_wait(struct conn **held, int fd, short events, uint64_t deadline_us, uint64_t *look_us)

@@ -13,7 +13,7 @@ import pytest
 from misbehave import BOTH, MALFORMED, UNEXPECTED, run, settle
 from peers import connect
 from pki import openssl
-from servers import ASYNC_ECHO, start_python
+from servers import ASYNC_ECHO, THREADS_ECHO, start_python
 from subjects import GREETING, WORDS, CoveredClient, CoveredServer
 from tls_bytes import *
 from tls_peer import Client, Server, load_identity
@@ -104,9 +104,10 @@ def test_records_that_drip(server):
 
 # --- Many at once
 
-def test_thousand_that_say_nothing(seam):
+@pytest.mark.parametrize("serve", [ASYNC_ECHO, THREADS_ECHO], ids=["loop", "threads"])
+def test_thousand_that_say_nothing(seam, serve):
     """A new one is served at once, and all of them are over in time."""
-    server = start_python(seam, ASYNC_ECHO, handshake_timeout=TIMEOUT_S)
+    server = start_python(seam, serve, handshake_timeout=TIMEOUT_S)
     begun = time.monotonic()
     silent = [socket.create_connection(("127.0.0.1", server.port), 20) for _ in range(1000)]
     for sock in silent[::2]:

@@ -35,6 +35,22 @@ async def main():
 asyncio.run(main())
 """
 
+# A thread for each connection.
+THREADS_ECHO = """
+import socket, sys, threading
+threading.stack_size(131072)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=2048)
+def echo(connection):
+    try:
+        while data := connection.recv(65536):
+            connection.sendall(data)
+    except OSError:
+        pass
+    connection.close()
+while True:
+    threading.Thread(target=echo, args=(listener.accept()[0],), daemon=True).start()
+"""
+
 # Accepts one connection after the other and starts argv with it as 0, 1 and 2, as inetd does.
 INETD = """
 import os, socket, sys
