@@ -56,8 +56,10 @@ def test_blocking(seam, threads):
     found = last_trips(server.log, "sendto")
     assert len(found) == threads
     for calls in found:
-        assert calls.keys() == {"sendto", "recvfrom"} and calls["sendto"] == TRIPS
-        assert TRIPS <= calls["recvfrom"] <= (TRIPS if NATIVE else 2 * TRIPS)
+        assert calls["sendto"] == TRIPS and "futex" not in calls
+        # One that sends, one that waits, one that takes: all but the few where the answer was there before the read. How often
+        # that is with several threads depends on who has a processor.
+        assert sum(calls.values()) <= (3 * TRIPS + 10 if threads == 1 else 4 * TRIPS)
     assert b"memory 0 times" in server.stdout and b"memory 0 times" in client.stdout, server.story() + client.story()
 
 
