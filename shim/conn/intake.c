@@ -56,15 +56,21 @@ static uint8_t *sink_place(struct sink *sink, size_t len)
 	return (uint8_t *)sink->iov->iov_base + sink->offset;
 }
 
+/* How many of `len` bytes come next in one piece. */
+static size_t sink_piece(struct sink *sink, size_t len)
+{
+	size_t room;
+
+	sink_skip_full(sink);
+	room = sink->iov->iov_len - sink->offset;
+	return room < len ? room : len;
+}
+
 static void sink_put(struct sink *sink, const uint8_t *data, size_t len)
 {
 	while (len > 0) {
-		size_t part;
+		size_t part = sink_piece(sink, len);
 
-		sink_skip_full(sink);
-		part = sink->iov->iov_len - sink->offset;
-		if (part > len)
-			part = len;
 		if (!sink->discards)
 			memcpy((uint8_t *)sink->iov->iov_base + sink->offset, data, part);
 		sink_advance(sink, part);
@@ -95,12 +101,8 @@ size_t sink_rest(const struct sink *sink, size_t len, struct iovec *parts, size_
 void sink_took(struct sink *sink, size_t len)
 {
 	while (len > 0) {
-		size_t part;
+		size_t part = sink_piece(sink, len);
 
-		sink_skip_full(sink);
-		part = sink->iov->iov_len - sink->offset;
-		if (part > len)
-			part = len;
 		sink_advance(sink, part);
 		len -= part;
 	}
