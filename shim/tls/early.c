@@ -35,9 +35,8 @@ static bool make_room(struct early *early, size_t size)
 /* Of the record in hand; 0: its header is not there yet. */
 static size_t whole_len(const struct early *early)
 {
-	return early->have >= RECORD_HEADER_LEN
-		       ? RECORD_HEADER_LEN + (size_t)(early->record[3] << 8 | early->record[4])
-		       : 0;
+	return early->have >= RECORD_HEADER_LEN ? RECORD_HEADER_LEN + record_body_len(early->record)
+						: 0;
 }
 
 /* What wolfSSL has just been given of the first record. */

@@ -25,11 +25,6 @@ static bool is_header(const uint8_t *head, size_t len)
 	       (len < 4 || head[3] <= RECORD_MOST >> 8);
 }
 
-static uint32_t length_of(const uint8_t *head)
-{
-	return (uint32_t)head[3] << 8 | head[4];
-}
-
 static bool may_begin_ssh(const struct gate *gate, const struct gate_way *way)
 {
 	size_t len = way->len < SSH_MARK_LEN ? way->len : SSH_MARK_LEN;
@@ -46,7 +41,7 @@ static bool may_begin_tls(const struct gate *gate, const struct gate_way *way)
 /* The first record's header and the byte behind it. */
 static bool begin_tls(struct gate_way *way)
 {
-	uint32_t len = length_of(way->head);
+	uint32_t len = record_body_len(way->head);
 
 	if (len == 0)
 		return false;
@@ -79,7 +74,7 @@ static bool take_header(struct gate_way *way, uint8_t byte)
 		return false;
 	if (way->len < RECORD_HEADER_LEN)
 		return true;
-	way->left = length_of(way->head);
+	way->left = record_body_len(way->head);
 	way->len = 0;
 	return way->left <= RECORD_MOST;
 }

@@ -53,7 +53,7 @@ static size_t last_record(const uint8_t *buf, size_t len)
 
 	while (next < len && len - next >= RECORD_HEADER_LEN) {
 		at = next;
-		next += RECORD_HEADER_LEN + (size_t)(buf[at + 3] << 8 | buf[at + 4]);
+		next += RECORD_HEADER_LEN + record_body_len(buf + at);
 	}
 	return at;
 }

@@ -271,7 +271,7 @@ static void begin_record(struct recogniser *recogniser, struct way *way)
 
 	way->head_len = 0;
 	way->record_type = head[0];
-	way->record_left = (size_t)head[3] << 8 | head[4];
+	way->record_left = record_body_len(head);
 	legal = head[1] == RECORD_TLS12 >> 8 && way->record_left <= RECORD_MAX_PLAINTEXT;
 	if (legal && head[0] == RECORD_CHANGE_CIPHER_SPEC)
 		take_change(recogniser, way);

@@ -72,7 +72,7 @@ int record_parse_header(
 	if (len < RECORD_HEADER_LEN)
 		return -EAGAIN;
 	out->type = buf[0];
-	out->length = (uint16_t)(buf[3] << 8 | buf[4]);
+	out->length = record_body_len(buf);
 	/* RFC 8446 5.1: the minor version means nothing any more. TLS 1.2 authenticates it. */
 	if (buf[1] != 3 || (!tls13 && buf[2] != 3))
 		return -EPROTO;

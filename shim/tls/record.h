@@ -62,6 +62,12 @@ size_t record_seal_most(const struct record_key *key);
  * ChaCha). */
 size_t record_overhead(const struct record_key *key);
 
+/* What a header of RECORD_HEADER_LEN bytes says of the bytes behind it; nothing is checked. */
+static inline uint16_t record_body_len(const uint8_t *header)
+{
+	return (uint16_t)(header[3] << 8 | header[4]);
+}
+
 /* 0 and *out filled; -EAGAIN, fewer than RECORD_HEADER_LEN bytes; -EPROTO, not TLS; -EMSGSIZE,
  * longer than `key` allows. */
 int record_parse_header(

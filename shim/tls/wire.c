@@ -35,7 +35,7 @@ void wire_clear(struct wire *wire)
 static void note_records(struct wire *wire, const uint8_t *buf, size_t len)
 {
 	while (len >= RECORD_HEADER_LEN) {
-		size_t body = (size_t)(buf[3] << 8 | buf[4]);
+		size_t body = record_body_len(buf);
 
 		if (body > len - RECORD_HEADER_LEN)
 			return;
@@ -181,7 +181,7 @@ static struct wire_fault follow(struct wire *wire, const uint8_t *buf, size_t le
 		wire->header[wire->header_len++] = *buf++;
 		len--;
 		if (wire->header_len == RECORD_HEADER_LEN) {
-			wire->body_left = (size_t)(wire->header[3] << 8 | wire->header[4]);
+			wire->body_left = record_body_len(wire->header);
 			fault = check_header(wire->header, wire->body_left);
 		}
 	}
@@ -286,7 +286,7 @@ int wire_read_ahead(struct wire *wire, const uint8_t **record, size_t *len)
 		r = fill_ahead(wire, start + RECORD_HEADER_LEN);
 		if (r < 0)
 			return r == -EAGAIN ? r : 0;
-		body = (size_t)(wire->ahead[start + 3] << 8 | wire->ahead[start + 4]);
+		body = record_body_len(wire->ahead + start);
 		if (body > RECORD_MAX_CIPHERTEXT)
 			return 0;
 		if (wire->ahead_end < start + RECORD_HEADER_LEN + body)
