@@ -367,6 +367,18 @@ def test_wrong_binder(server, spoil, alert):
     settle(server, first, {"close_notify"}, {""}, GREETING, "close")
 
 
+@pytest.mark.parametrize("version", BOTH)
+def test_top_bit_of_share(server, version):
+    """RFC 7748 5: it is ignored."""
+    peer = Client(server.connect(), version)
+    peer.top_bit = True
+    peer.open()
+    while GREETING not in peer.data:
+        peer.read_record()
+    peer.send_alert(0, WARNING)
+    settle(server, peer, {"close_notify"}, {""}, GREETING, "close")
+
+
 @pytest.mark.parametrize("where", [0, 20, 80])
 def test_spoilt_ticket(server, where):
     """It is no ticket of ours, and the handshake is a full one."""

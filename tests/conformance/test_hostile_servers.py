@@ -346,9 +346,11 @@ def test_hostile_server(client, identity, version, alert, script):
     settle(client, peer, alert, {"EPROTO", "EKEYREJECTED"}, WORDS)
 
 
-def test_good_server(client, identity, version):
-    """The peer of these tests is a good one as long as nothing else is asked of it."""
+@pytest.mark.parametrize("top_bit", [False, True], ids=["", "top bit of the share"])
+def test_good_server(client, identity, version, top_bit):
+    """The peer of these tests is a good one as long as nothing else is asked of it; RFC 7748 5 of the bit."""
     peer = Server(client.accept(), version, identity)
+    peer.top_bit = top_bit
     peer.open()
     while peer.data != WORDS:
         peer.read_record()

@@ -7,11 +7,12 @@ BOTH = ("1.3", "1.2")
 MALFORMED = {"decode_error", "illegal_parameter"}
 UNEXPECTED = {"unexpected_message"}
 
-# RFC 7748 6.1: points that give a shared secret of zeros; and one that is on no curve.
+# RFC 7748 6.1: points that give a shared secret of zeros, one also with the bit that is ignored; and one that is on no curve.
 SMALL_ORDER = [bytes(32), b"\x01" + bytes(31),
                bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
                bytes.fromhex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
-               bytes.fromhex("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")]
+               bytes.fromhex("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+               bytes.fromhex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f11d7")]
 OFF_CURVE = b"\x04" + b"\x01" * 64
 
 

@@ -47,6 +47,11 @@ class Peer:
         self.heard = []             # kinds of messages that came
         self.ticket = None          # the last that came behind the handshake
         self.private = x25519.X25519PrivateKey.generate()
+        self.top_bit = False        # whether our share has it set, which is to be ignored
+
+    def own_share(self):
+        share = self.private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        return share[:-1] + bytes([share[-1] | 0x80]) if self.top_bit else share
 
     # --- Out
 
@@ -235,13 +240,12 @@ class Client(Peer):
         self.client_random, self.session_id = os.urandom(32), os.urandom(32)
 
     def default_extensions(self):
-        share = self.private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         name = b"localhost"
         both = [(SERVER_NAME, vec16(b"\0" + vec16(name))), (GROUPS, vec16(numbers(X25519, P256))),
                 (SIGNATURES, vec16(numbers(ECDSA_P256_SHA256, RSA_PSS_SHA256))), (EXTENDED_MASTER_SECRET, b"")]
         if self.tls13:
             return both + [(VERSIONS, vec8(numbers(TLS13))), (PSK_MODES, vec8(b"\x01")),
-                           (KEY_SHARE, vec16(key_share(X25519, share)))]
+                           (KEY_SHARE, vec16(key_share(X25519, self.own_share())))]
         return both + [(POINT_FORMATS, vec8(b"\0")), (RENEGOTIATION_INFO, vec8(b""))]
 
     def hello_body(self, change=None, version=TLS12, suites=None, compression=b"\0", session_id=None, random=None, tail=b"",
@@ -280,8 +284,7 @@ class Client(Peer):
 
     def send_key_exchange(self, share=None):
         exchange = dict(self.flight)[SERVER_KEY_EXCHANGE]
-        own = self.private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        self.send_message(CLIENT_KEY_EXCHANGE, vec8(own if share is None else share))
+        self.send_message(CLIENT_KEY_EXCHANGE, vec8(self.own_share() if share is None else share))
         theirs = x25519.X25519PublicKey.from_public_bytes(exchange[4:4 + exchange[3]])
         self.use_master(self.private.exchange(theirs), EXTENDED_MASTER_SECRET in self.server.extensions)
 
@@ -310,9 +313,6 @@ class Server(Peer):
         super().__init__(sock, version)
         self.chain, self.key = identity
         self.server_random = os.urandom(32)
-
-    def own_share(self):
-        return self.private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
     def read_hello(self):
         kind, body = self.read_message()

@@ -137,6 +137,40 @@ START_TEST(registers_make_no_difference)
 }
 END_TEST
 
+/* RFC 7748 5.2, the second vector, whose coordinate has its top bit set. */
+START_TEST(top_bit_is_ignored)
+{
+	static const uint8_t scalar[CURVE25519_KEYSIZE] = { 0x4b, 0x66, 0xe9, 0xd4, 0xd1, 0xb4,
+		0x67, 0x3c, 0x5a, 0xd2, 0x26, 0x91, 0x95, 0x7d, 0x6a, 0xf5, 0xc1, 0x1b, 0x64, 0x21,
+		0xe0, 0xea, 0x01, 0xd4, 0x2c, 0xa4, 0x16, 0x9e, 0x79, 0x18, 0xba, 0x0d };
+	static const uint8_t point[CURVE25519_KEYSIZE] = { 0xe5, 0x21, 0x0f, 0x12, 0x78, 0x68, 0x11,
+		0xd3, 0xf4, 0xb7, 0x95, 0x9d, 0x05, 0x38, 0xae, 0x2c, 0x31, 0xdb, 0xe7, 0x10, 0x6f,
+		0xc0, 0x3c, 0x3e, 0xfc, 0x4c, 0xd5, 0x49, 0xc7, 0x15, 0xa4, 0x93 };
+	static const uint8_t want[CURVE25519_KEYSIZE] = { 0x95, 0xcb, 0xde, 0x94, 0x76, 0xe8, 0x90,
+		0x7d, 0x7a, 0xad, 0xe4, 0x5c, 0xb4, 0xb8, 0x73, 0xf8, 0x8b, 0x59, 0x5a, 0x68, 0x79,
+		0x9f, 0xa1, 0x52, 0xe6, 0xf8, 0xf7, 0x64, 0x7a, 0xac, 0x79, 0x57 };
+	uint8_t shared[CURVE25519_KEYSIZE];
+	word32 len = sizeof shared;
+	curve25519_key own, theirs;
+
+	ck_assert_int_eq(wc_curve25519_init(&own), 0);
+	ck_assert_int_eq(wc_curve25519_init(&theirs), 0);
+	ck_assert_int_eq(
+		wc_curve25519_import_private_ex(scalar, sizeof scalar, &own, EC25519_LITTLE_ENDIAN),
+		0);
+	ck_assert_int_eq(wc_curve25519_check_public(point, sizeof point, EC25519_LITTLE_ENDIAN), 0);
+	ck_assert_int_eq(
+		wc_curve25519_import_public_ex(point, sizeof point, &theirs, EC25519_LITTLE_ENDIAN),
+		0);
+	ck_assert_int_eq(
+		wc_curve25519_shared_secret_ex(&own, &theirs, shared, &len, EC25519_LITTLE_ENDIAN),
+		0);
+	ck_assert_mem_eq(shared, want, sizeof want);
+	wc_curve25519_free(&own);
+	wc_curve25519_free(&theirs);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("wolfcrypt");
@@ -148,6 +182,7 @@ int main(void)
 		tcase, children_draw_other_numbers, 0, sizeof fork_by / sizeof fork_by[0]);
 	tcase_add_test(tcase, long_draws_are_whole);
 	tcase_add_test(tcase, registers_make_no_difference);
+	tcase_add_test(tcase, top_bit_is_ignored);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
