@@ -15,26 +15,62 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define KNOWN_COUNT 4096 /* pages that are remembered; a power of 2 */
-#define LOWEST 4096      /* no kernel maps anything below for a program */
+#define LOWEST 4096 /* no kernel maps anything below for a program */
+#define GROUP_SHIFT 4
+#define GROUP (1U << GROUP_SHIFT) /* pages that are remembered by one word */
+#define KNOWN_COUNT 16384         /* words: 1 GB of pages of 4 KB; a power of 2 */
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
 
-/* Page number * 2, and 1 if it was there to be written to. */
-static _Atomic uintptr_t known[KNOWN_COUNT];
+/*
+ * Of a group of pages: its number << 32; a bit for each page that was there to be written to << 16,
+ * and one for each that was there. Only what is touched of the table is real, and it is mostly a
+ * line or two. Threads that write a word at once lose bits and never make any up.
+ */
+static _Atomic uint64_t known[KNOWN_COUNT];
 
-static _Atomic uintptr_t *place_of(uintptr_t page)
+static _Atomic uint64_t *place_of(uintptr_t group)
 {
-	return &known[(page ^ page >> 12) & (KNOWN_COUNT - 1)];
+	return &known[(group ^ group >> 14) & (KNOWN_COUNT - 1)];
 }
 
-static bool is_known(uintptr_t page, bool to_write)
+/* The bits of pages first..last, as far as they are in the group; of those to be written to `first`
+ * alone. */
+static uint32_t bits_of(uintptr_t group, uintptr_t first, uintptr_t last, bool to_write)
 {
-	uintptr_t found = atomic_load_explicit(place_of(page), memory_order_relaxed);
+	uintptr_t base = group << GROUP_SHIFT;
+	unsigned from = first > base ? (unsigned)(first - base) : 0;
+	unsigned to = last - base < GROUP ? (unsigned)(last - base) : GROUP - 1;
+	uint32_t bits = (2U << to) - (1U << from);
 
-	return found == (page << 1 | 1) || (!to_write && found == page << 1);
+	return to_write && first >= base ? bits | 1U << (from + GROUP) : bits;
+}
+
+static bool are_known(uintptr_t first, uintptr_t last, bool to_write)
+{
+	for (uintptr_t group = first >> GROUP_SHIFT; group <= last >> GROUP_SHIFT; group++) {
+		uint64_t found = atomic_load_explicit(place_of(group), memory_order_relaxed);
+		uint32_t bits = bits_of(group, first, last, to_write);
+
+		if (found >> 32 != group || ((uint32_t)found & bits) != bits)
+			return false;
+	}
+	return true;
+}
+
+static void remember(uintptr_t first, uintptr_t last, bool to_write)
+{
+	for (uintptr_t group = first >> GROUP_SHIFT; group <= last >> GROUP_SHIFT; group++) {
+		_Atomic uint64_t *place = place_of(group);
+		uint64_t found = atomic_load_explicit(place, memory_order_relaxed);
+
+		if (found >> 32 != group)
+			found = (uint64_t)group << 32;
+		atomic_store_explicit(
+			place, found | bits_of(group, first, last, to_write), memory_order_relaxed);
+	}
 }
 
 /* Every transfer asks: a division, and sysconf() each time, would be a good part of its price. */
@@ -88,23 +124,19 @@ bool memory_is_in_reach(uintptr_t at, size_t len)
 bool memory_is_there(const void *at, size_t len, bool to_write)
 {
 	unsigned shift = page_shift();
-	uintptr_t from = (uintptr_t)at, first = from >> shift, last, page;
+	uintptr_t from = (uintptr_t)at, first = from >> shift, last;
 
 	if (len == 0)
 		return true;
 	if (from < LOWEST || !memory_is_in_reach(from, len))
 		return false;
 	last = (from + len - 1) >> shift;
-	for (page = first; page <= last && is_known(page, to_write && page == first); page++)
-		continue;
-	if (page > last)
+	if (are_known(first, last, to_write))
 		return true;
 	if (!ask(first, last - first + 1, MADV_POPULATE_READ) ||
 		(to_write && !ask(first, 1, MADV_POPULATE_WRITE)))
 		return false;
-	for (page = first; page <= last; page++)
-		atomic_store_explicit(place_of(page), page << 1 | (to_write && page == first),
-			memory_order_relaxed);
+	remember(first, last, to_write);
 	return true;
 }
 
