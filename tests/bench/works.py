@@ -99,11 +99,11 @@ def redis(seam, variant):
     return server_of(seam, program, variant, cert)
 
 
-def memcached(seam, variant):
+def memcached(seam, variant, threads=1):
     cert = seam.pki.good
     own = ["-Z", "-o", f"ssl_chain_cert={cert.cert},ssl_key={cert.key}"] if variant == "native" else []
     program = seam.serve(
-        lambda port: ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-t", "1", *own, "-p", port],
+        lambda port: ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-t", threads, *own, "-p", port],
         (lambda port: seam.policy(seam.inbound(port, ciphers=CIPHER))) if variant == "seamtls" else None)
     return server_of(seam, program, variant, cert)
 
@@ -123,6 +123,16 @@ def load_clients(seam, server, how, count, version, request, answer_end):
     out = run(seam, [built("tests", "bench", "clients"), how, count, server.port, version if server.tls else "plain"], env=env)
     assert how != "resume" or not server.tls or int(out) >= 0.95 * (count - 1), f"{int(out)} of {count} were resumed"
     return count
+
+
+def load_side_by_side(seam, server, clients, count, request, answer_end):
+    """So many connections, which ask at once, and which memcached spreads over its threads."""
+    env = {"BENCH_REQUEST": request, "BENCH_ANSWER_END": answer_end}
+    programs = [seam.start([built("tests", "bench", "clients"), "ask", count // clients, server.port, "1.3" if server.tls else "plain"],
+                           env=env) for _ in range(clients)]
+    for program in programs:
+        assert program.wait(TIMEOUT_S) == 0, program.story()
+    return count // clients * clients
 
 
 def load_redis(seam, server, count, pipeline):
@@ -179,17 +189,23 @@ def spread(connections):
     return do
 
 
-def idle(serve, request, answer_end):
+def threads(number):
+    """CPU time of memcached for a request, with so many threads that 8 connections are spread over."""
+    return per_unit(lambda seam, variant: memcached(seam, variant, number), lambda seam, server, effort: load_side_by_side(
+        seam, server, 8, max(800, int(40000 * effort)), "get none\r\n", "END\r\n"))
+
+
+def idle(serve, request, answer_end, connections=500):
     """Memory of the server for one idle connection, in bytes."""
     def do(seam, variant, effort):
-        server, count = serve(seam, variant), max(100, int(500 * effort))
+        server, count = serve(seam, variant), max(100, int(connections * min(1, effort)))
         load_clients(seam, server, "connect", 20, "1.3", request, answer_end)
         before = memory_kb(server.programs)
         read_end, write_end = os.pipe()
         env = {"BENCH_REQUEST": request, "BENCH_ANSWER_END": answer_end}
         client = seam.start(["/bin/sh", "-c", f'exec "$@" < /proc/{os.getpid()}/fd/{read_end}', "sh",
                              built("tests", "bench", "clients"), "hold", count, server.port, "1.3" if server.tls else "plain"], env=env)
-        client.until(lambda: b"held" in client.stdout, "it held its connections")
+        client.until(lambda: b"held" in client.stdout, "it held its connections", TIMEOUT_S)
         after = memory_kb(server.programs)
         os.close(write_end)
         os.close(read_end)
@@ -383,9 +399,11 @@ WORKS = [
     Work("loop-128k", "s/GB", link("bulk", 512 * MB, 1e9, 131072), target=0.62),
     Work("pingpong", "us/trip", link("pingpong", 10000, 1e6)),
     *[Work(f"spread-{count}", "us/request", spread(count)) for count in (1, 100, 10000)],
+    *[Work(f"threads-{count}", "us/request", threads(count)) for count in (1, 8)],
     *[Work(f"connect-{count}-rules", "us/connection", connecting(count), PLAIN_AND_OURS) for count in (1, 1000)],
     Work("idle-nginx", "bytes/connection", idle(nginx, HTTP.format("1k"), "end\n"), target=8 / 15.7),
     Work("idle-redis", "bytes/connection", idle(redis, "PING\r\n", "+PONG\r\n"), target=18 / 46),
+    Work("idle-redis-10000", "bytes/connection", idle(redis, "PING\r\n", "+PONG\r\n", 10000), target=18 / 46),
     Work("start-up", "us/start", start_up, PLAIN_AND_OURS, 1.3),
     *[Work(f"foreign-{name}", "ns/call", foreign(name), PLAIN_AND_OURS, 1.05)
       for name in ("write-file", "read-file", "pipe", "unix-socket", "poll", "epoll", "open-close", "dup-close", "stream")],
