@@ -146,6 +146,8 @@ int host_audit_open(void)
 {
 	struct audit_job job = { NULL, 0 };
 
+	if (host_audits() && audit_writer_descriptor() >= 0)
+		return 0; /* for each connection, once the first has opened it */
 	deep_run(do_audit, &job);
 	return job.result;
 }
