@@ -153,7 +153,8 @@ struct policy {
 	const char *source; /* path of the main file, or "built-in" */
 	size_t rule_count;
 	struct policy_rule *rules; /* in file order, includes in place */
-	void *owner; /* of who has loaded it, to be found from a rule; NULL at first */
+	bool asks_who; /* some rule has a condition of users or groups; else queries need none */
+	void *owner;   /* of who has loaded it, to be found from a rule; NULL at first */
 	struct policy_private *private;
 };
 

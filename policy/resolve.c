@@ -103,6 +103,11 @@ static void resolve_rule(struct loader *loader, struct section *section, struct 
 	rule->tls = values->tls;
 }
 
+static bool asks_who(const struct policy_rule *rule)
+{
+	return rule->conditions->user.text != NULL || rule->conditions->group.text != NULL;
+}
+
 void resolve_rules(struct loader *loader)
 {
 	struct policy *policy = loader->policy;
@@ -124,6 +129,7 @@ void resolve_rules(struct loader *loader)
 			continue;
 		policy->rules[policy->rule_count].index = (unsigned)policy->rule_count;
 		resolve_rule(loader, section, &policy->rules[policy->rule_count]);
+		policy->asks_who |= asks_who(&policy->rules[policy->rule_count]);
 		policy->rule_count++;
 	}
 }

@@ -26,6 +26,7 @@ struct inside {
 	_Atomic unsigned depth;
 	int cancel; /* the program's own state and type of cancellation, while depth > 0 */
 	int type;
+	pid_t pid;     /* while depth > 0; 0: nobody has asked */
 	bool blocked;  /* signals are, until the thread leaves .. */
 	sigset_t mask; /* .. and gets this one back */
 };
@@ -102,8 +103,10 @@ static void allow_cancel(int state, int type)
 void guard_enter(void)
 {
 	set_depth(depth() + 1);
-	if (depth() == 1)
-		forbid_cancel(&inside.cancel, &inside.type);
+	if (depth() > 1)
+		return;
+	inside.pid = 0;
+	forbid_cancel(&inside.cancel, &inside.type);
 }
 
 void guard_leave(void)
@@ -115,9 +118,24 @@ void guard_leave(void)
 		unblock();
 }
 
+pid_t guard_pid(void)
+{
+	if (depth() == 0)
+		return getpid();
+	if (inside.pid == 0)
+		inside.pid = getpid();
+	return inside.pid;
+}
+
+void guard_in_child(void)
+{
+	inside.pid = 0;
+}
+
 void guard_stay(void)
 {
 	guard_enter();
+	guard_in_child();
 	inside.cancel = PTHREAD_CANCEL_DISABLE;
 	inside.blocked = false;
 }
@@ -176,14 +194,15 @@ void guard_unlock(pthread_mutex_t *lock)
 
 void guard_suspend(struct guard *out, bool deliver)
 {
-	sigset_t now;
-
 	*out = (struct guard){
 		.depth = depth(), .cancel = inside.cancel, .type = inside.type, .delivers = deliver
 	};
 	if (!deliver) {
-		block(&now);
-		out->mask = inside.blocked ? inside.mask : now;
+		/* After a wait, and after a signal that was held back, they are. */
+		if (inside.blocked)
+			out->mask = inside.mask;
+		else
+			block(&out->mask);
 		inside.blocked = false; /* not to be undone by a handler that comes in the wait */
 	}
 	allow_cancel(out->cancel, out->type);
@@ -197,6 +216,7 @@ void guard_resume(const struct guard *from)
 	forbid_cancel(NULL, NULL);
 	inside.cancel = from->cancel;
 	inside.type = from->type;
+	inside.pid = 0; /* a handler may have forked, and this be the child */
 	if (!from->delivers) {
 		inside.mask = from->mask;
 		inside.blocked = true;

@@ -39,6 +39,12 @@
 void guard_enter(void);
 void guard_leave(void);
 
+/* getpid(), which inside of the guard is asked for once: no fork() and no vfork() comes between. */
+pid_t guard_pid(void);
+
+/* In a child, which may have been made inside of the guard. */
+void guard_in_child(void);
+
 /* For a process of the library's own, with its signals blocked: no code of the host program is to
  * run in it any more. */
 void guard_stay(void);

@@ -304,17 +304,14 @@ bool host_refuses(void)
 	return true;
 }
 
-static size_t fill_query(struct policy_query *query, gid_t *groups)
+static void fill_who(struct policy_query *query, gid_t *groups)
 {
 	int count = getgroups(GROUPS_MOST, groups);
 
-	query->program = program;
-	query->label = label;
 	query->uid = geteuid();
 	query->gid = getegid();
 	query->groups = groups;
 	query->group_count = count > 0 ? (size_t)count : 0;
-	return query->group_count;
 }
 
 /* What a question to the policy takes and gives. */
@@ -332,7 +329,10 @@ static void ask(void *arg)
 	const struct policy_rule *rule = NULL;
 	gid_t groups[GROUPS_MOST];
 
-	fill_query(question->query, groups);
+	question->query->program = program;
+	question->query->label = label;
+	if (rules->policy->asks_who)
+		fill_who(question->query, groups);
 	if (question->decision != NULL) {
 		policy_decide(rules->policy, question->query, question->decision);
 		rule = question->decision->rule;
@@ -385,7 +385,7 @@ bool host_is_visitor(void)
 {
 	pid_t known = atomic_load_explicit(&known_pid, memory_order_relaxed);
 
-	return known != 0 && known != getpid();
+	return known != 0 && known != guard_pid();
 }
 
 void host_started(void)

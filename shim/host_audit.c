@@ -6,6 +6,7 @@
 #include "audit/cause.h"
 #include "audit/writer.h"
 #include "deep.h"
+#include "guard.h"
 #include "notice.h"
 #include "variables.h"
 
@@ -73,6 +74,8 @@ static int write_event(struct audit_event *event)
 		event->program = host_program();
 	if (event->label == NULL)
 		event->label = host_label();
+	if (event->pid == 0)
+		event->pid = guard_pid();
 	return audit_write(event);
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A record is built on the stack, gets its place in the chain of the file (ledger.h) and is written
- * by one write(2) with O_APPEND. Signals are blocked meanwhile, so that a handler may write events
- * too. What threads share is a pointer to the current file, which is never changed in place:
- * whoever finds it unusable, or full, makes another one and exchanges the pointer; who comes second
- * throws its own away.
+ * by one write(2) with O_APPEND. What threads share is a pointer to the current file, which is
+ * never changed in place: whoever finds it unusable, or full, makes another one and exchanges the
+ * pointer; who comes second throws its own away.
  */
 #include "audit/writer.h"
 #include "audit/file.h"
@@ -13,8 +12,6 @@
 #include "audit/order.h"
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,39 +325,10 @@ static int write_lost(uint64_t time_us)
 	return r < 0 ? count_lost(count, r) : 0;
 }
 
-/* Signals but faults, so that a handler that writes does not meet this thread's lock. A write is a
- * point of cancellation: a thread that ends there would take the count with it. */
-struct quiet {
-	sigset_t signals;
-	int cancel, saved_errno;
-};
-
-static void quiet_begin(struct quiet *quiet)
-{
-	static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS };
-	sigset_t most;
-
-	quiet->saved_errno = errno;
-	sigfillset(&most);
-	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
-		sigdelset(&most, faults[i]);
-	pthread_sigmask(SIG_BLOCK, &most, &quiet->signals);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &quiet->cancel);
-}
-
-static void quiet_end(const struct quiet *quiet)
-{
-	pthread_setcancelstate(quiet->cancel, NULL);
-	pthread_sigmask(SIG_SETMASK, &quiet->signals, NULL);
-	errno = quiet->saved_errno;
-}
-
 static int write_all(struct audit_event *event)
 {
-	struct quiet quiet;
-	int r;
+	int saved = errno, r;
 
-	quiet_begin(&quiet);
 	if (event != NULL)
 		fill_in(event);
 	r = write_lost(event != NULL ? event->time_us : 0);
@@ -370,7 +338,7 @@ static int write_all(struct audit_event *event)
 		if (r < 0)
 			count_lost(1, r);
 	}
-	quiet_end(&quiet);
+	errno = saved;
 	return r;
 }
 
@@ -387,14 +355,12 @@ int audit_writer_flush(void)
 void audit_writer_finish(void)
 {
 	struct audit_file *file = atomic_load(&current);
-	struct quiet quiet;
+	int saved = errno;
 
 	audit_writer_flush();
-	if (file == NULL)
-		return;
-	quiet_begin(&quiet);
-	leave(file);
-	quiet_end(&quiet);
+	if (file != NULL)
+		leave(file);
+	errno = saved;
 }
 
 void audit_writer_configure(const struct audit_settings *chosen)

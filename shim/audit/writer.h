@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The audit writer of a process: one append-only file, safe with threads, forks and signal
- * handlers, opened before the program may lose the right to. A guest: no threads, no locks, no
- * allocation, never blocks on anything but the disk, no descriptor the program could meet, errno as
- * it was.
+ * The audit writer of a process: one append-only file, safe with threads and forks, opened before
+ * the program may lose the right to. A guest: no threads, no allocation, never blocks on anything
+ * but the disk, no descriptor the program could meet, errno as it was. Whoever calls it is in the
+ * guard (guard.h): no handler of the program's may come in between and write events too, and the
+ * thread not be cancelled in the middle.
  */
 #ifndef SEAMTLS_AUDIT_WRITER_H
 #define SEAMTLS_AUDIT_WRITER_H

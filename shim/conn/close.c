@@ -295,7 +295,7 @@ static void retire_fd(struct conn *conn, int gone)
 /* The handshake, if it has begun, can be taken over by a process whose copy is as far. */
 static void leave_to_others(struct conn *conn, int fd)
 {
-	pid_t self = getpid();
+	pid_t self = guard_pid();
 
 	/* What was kept for the end of the handshake is in this process alone. */
 	if (conn->early_len > 0) {

@@ -366,7 +366,7 @@ bool conn_may_drive(const struct conn *conn)
 static bool own_handshake(struct conn *conn)
 {
 	struct share *share = conn->share;
-	pid_t self = getpid(), owner = 0;
+	pid_t self = guard_pid(), owner = 0;
 
 	if (atomic_load(&share->owner) == self)
 		return true;
@@ -565,7 +565,7 @@ bool conn_is_foreign(const struct conn *conn)
 	if (conn_state(conn) != CONN_ESTABLISHING)
 		return false;
 	owner = atomic_load(&conn->share->owner);
-	return owner != 0 ? owner != getpid() : !conn_may_drive(conn);
+	return owner != 0 ? owner != guard_pid() : !conn_may_drive(conn);
 }
 
 uint64_t conn_deadline_us(const struct conn *conn)

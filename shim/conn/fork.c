@@ -85,6 +85,7 @@ void conn_after_fork(void)
 
 void conn_in_child(void)
 {
+	guard_in_child();
 	conn_lock_all(false);
 	host_after_fork();
 	conn_ends_in_child();

@@ -11,6 +11,7 @@
 #include "conn/internal.h"
 #include "conn/kernel.h"
 #include "conn/memory.h"
+#include "guard.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -327,7 +328,7 @@ void outlet_give_up(struct share *share, struct outgoing *out)
 	out->done--;
 	share->owed = true;
 	share->owed_byte = outgoing_byte(out, out->done);
-	share->owed_by = getpid();
+	share->owed_by = guard_pid();
 }
 
 static int send_flights(struct conn *conn, int fd, struct outgoing *out, int flags, uint8_t *sealed,
@@ -375,7 +376,7 @@ static int take_owed(struct share *share, struct outgoing *out)
 	if (out->begun)
 		return 0;
 	out->begun = true;
-	if (!share->owed || share->owed_by != getpid())
+	if (!share->owed || share->owed_by != guard_pid())
 		return 0;
 	if (outgoing_byte(out, 0) != share->owed_byte)
 		return -EBADMSG;

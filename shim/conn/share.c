@@ -189,7 +189,7 @@ static void reclaim_from(struct chunk *chunk)
 
 		if (share->id == 0)
 			continue;
-		forget_dead_holders(share, getpid());
+		forget_dead_holders(share, guard_pid());
 		if (!is_held(share))
 			share_free(share);
 	}
@@ -265,7 +265,7 @@ struct share *share_new(void)
 	share->alert_sent = share->alert_received = -1;
 	share->low_water = 1;
 	atomic_store(&share->timeout_changes, 1);
-	atomic_store(&share->holder[0], getpid());
+	atomic_store(&share->holder[0], guard_pid());
 	return share;
 }
 
@@ -312,12 +312,12 @@ static bool has_others(struct share *share, pid_t self)
 
 bool share_has_others(struct share *share)
 {
-	return has_others(share, getpid());
+	return has_others(share, guard_pid());
 }
 
 bool share_leave(struct share *share)
 {
-	pid_t self = getpid();
+	pid_t self = guard_pid();
 
 	replace_holder(share, self, self | HOLDER_LEFT);
 	return !has_others(share, self);
@@ -330,14 +330,14 @@ void share_forget(struct share *share, pid_t pid)
 
 void share_return(struct share *share)
 {
-	pid_t self = getpid();
+	pid_t self = guard_pid();
 
 	replace_holder(share, self | HOLDER_LEFT, self);
 }
 
 bool share_release(struct share *share)
 {
-	pid_t self = getpid();
+	pid_t self = guard_pid();
 
 	record_key_forget(&share->send_key);
 	record_key_forget(&share->receive_key);
@@ -360,7 +360,7 @@ void share_before_fork(struct share *share)
 
 void share_in_child(struct share *share)
 {
-	hold(share, getpid());
+	hold(share, guard_pid());
 	unhold(share, HOLDER_FORKING);
 }
 

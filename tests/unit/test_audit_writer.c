@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Many writers, and disks that are full. */
 #include "audit_dir.h"
+#include "guard.h"
+#include "handlers.h"
+#include "libc.h"
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -82,27 +85,42 @@ START_TEST(threads_that_open_at_once_have_one_file)
 }
 END_TEST
 
+/* In the guard: the handler comes when the thread has left it. */
+static int write_guarded(uint64_t conn)
+{
+	int r;
+
+	guard_enter();
+	r = write_conn(conn);
+	guard_leave();
+	return r;
+}
+
 static volatile sig_atomic_t interrupted;
 
 static void on_alarm(int signal)
 {
 	(void)signal;
 	if (interrupted < 500)
-		write_conn(10001 + (uint64_t)interrupted++);
+		write_guarded(10001 + (uint64_t)interrupted++);
 }
 
 START_TEST(a_signal_handler_may_write)
 {
 	const struct itimerval often = { { 0, 50 }, { 0, 50 } }, never = { { 0, 0 }, { 0, 0 } };
+	const struct sigaction count = { .sa_handler = on_alarm },
+			       ignore = { .sa_handler = SIG_IGN };
 	uint64_t conn = 0;
 
+	libc_init();
+	handlers_own();
 	open_writer();
-	signal(SIGALRM, on_alarm);
+	ck_assert_int_eq(handlers_set(SIGALRM, &count, NULL), 0);
 	setitimer(ITIMER_REAL, &often, NULL);
 	while (conn < 9000 && interrupted < 200)
-		ck_assert_int_eq(write_conn(++conn), 0);
+		ck_assert_int_eq(write_guarded(++conn), 0);
 	setitimer(ITIMER_REAL, &never, NULL);
-	signal(SIGALRM, SIG_IGN);
+	ck_assert_int_eq(handlers_set(SIGALRM, &ignore, NULL), 0);
 	read_dir(dir);
 	ck_assert_uint_gt((unsigned)interrupted, 0);
 	ck_assert_uint_eq(seen_once(1, (unsigned)conn), conn);
