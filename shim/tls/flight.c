@@ -11,15 +11,25 @@ void flight_clear(struct flight *flight)
 	free(flight->bytes);
 	flight->bytes = NULL;
 	flight->given = flight->seen = 0;
+	flight->taken = false;
+}
+
+bool flight_waits(const struct flight *flight)
+{
+	return flight->given < flight->seen;
 }
 
 int flight_settle(struct flight *flight, const struct tls_transport *transport)
 {
 	size_t given = flight->given;
+	bool taken = flight->taken;
 	ssize_t n = 0;
 
+	if (taken && flight_waits(flight))
+		return 0;
 	flight->given = flight->seen = 0;
-	if (given == 0)
+	flight->taken = false;
+	if (given == 0 || taken)
 		return 0;
 	do
 		n = flight->peek.skip(transport->arg, flight->bytes, given);
@@ -28,7 +38,7 @@ int flight_settle(struct flight *flight, const struct tls_transport *transport)
 }
 
 /* As peek(); -EOPNOTSUPP: it is to be read as it is asked for. */
-static ssize_t look(struct flight *flight, const struct tls_transport *transport)
+static ssize_t look(struct flight *flight, const struct tls_transport *transport, bool first)
 {
 	ssize_t n;
 
@@ -38,20 +48,23 @@ static ssize_t look(struct flight *flight, const struct tls_transport *transport
 		flight->bytes = malloc(FLIGHT_LEN);
 	if (flight->bytes == NULL)
 		return -EOPNOTSUPP;
-	n = flight->peek.peek(transport->arg, flight->bytes, FLIGHT_LEN);
-	if (n > 0)
+	n = (first ? transport->recv : flight->peek.peek)(
+		transport->arg, flight->bytes, FLIGHT_LEN);
+	if (n > 0) {
 		flight->seen = (size_t)n;
+		flight->taken = first;
+	}
 	return n;
 }
 
-ssize_t flight_read(
-	struct flight *flight, const struct tls_transport *transport, uint8_t *buf, size_t len)
+ssize_t flight_read(struct flight *flight, const struct tls_transport *transport, uint8_t *buf,
+	size_t len, bool first)
 {
-	if (flight->given == flight->seen) {
+	if (!flight_waits(flight)) {
 		ssize_t n = flight_settle(flight, transport);
 
 		if (n == 0)
-			n = look(flight, transport);
+			n = look(flight, transport, first);
 		if (n == -EOPNOTSUPP)
 			return transport->recv(transport->arg, buf, len);
 		if (n <= 0)

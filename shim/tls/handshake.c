@@ -260,7 +260,7 @@ int tls_handshake_new(struct tls_context *context, const char *name,
 	/* What is relaxed shows even if nothing comes to be verified. */
 	if (context->role == TLS_CLIENT && context->verify != POLICY_VERIFY_FULL)
 		strcpy(handshake->result.verify, judge_good(context));
-	wire_init(&handshake->wire, transport);
+	wire_init(&handshake->wire, transport, context->role == TLS_SERVER);
 	r = handshake_begin(handshake);
 	if (r == 0 && context->role == TLS_CLIENT)
 		r = set_client(handshake, name);
@@ -484,7 +484,7 @@ int tls_handshake_step(struct tls_handshake *handshake)
 	if (handshake->status != -EAGAIN)
 		return handshake->status;
 	r = step(handshake);
-	if (wire_settle(&handshake->wire) < 0 && (r == 0 || r == -EAGAIN))
+	if (wire_settle(&handshake->wire, r == 0) < 0 && (r == 0 || r == -EAGAIN))
 		r = reason_find(handshake, 0);
 	if (r == -EAGAIN)
 		return r;

@@ -11,9 +11,10 @@
 #define WIRE_OUT_MAX (256u << 10)
 #define WIRE_IN_MAX (512u << 10)
 
-void wire_init(struct wire *wire, const struct tls_transport *transport)
+void wire_init(struct wire *wire, const struct tls_transport *transport, bool serves)
 {
 	memset(wire, 0, sizeof *wire);
+	wire->serves = serves;
 	wire->transport = *transport;
 }
 
@@ -86,6 +87,7 @@ int wire_flush(struct wire *wire)
 		} else {
 			wire->out_start += (size_t)n;
 			wire->sent += (size_t)n;
+			wire->spoke = true;
 		}
 	}
 	return wire->send_error;
@@ -95,16 +97,21 @@ static ssize_t receive(struct wire *wire, uint8_t *buf, size_t len)
 {
 	ssize_t n;
 
+	/* Nothing that a client sends before it has heard of us can be data that are for the
+	 * program. */
 	do
-		n = flight_read(&wire->flight, &wire->transport, buf, len);
+		n = flight_read(
+			&wire->flight, &wire->transport, buf, len, wire->serves && wire->sent == 0);
 	while (n == -EINTR);
 	return n;
 }
 
-int wire_settle(struct wire *wire)
+int wire_settle(struct wire *wire, bool done)
 {
 	int r = flight_settle(&wire->flight, &wire->transport);
 
+	if (r == 0 && done && flight_waits(&wire->flight))
+		r = -EPROTO;
 	if (r < 0)
 		wire->error = r;
 	return r;
@@ -208,8 +215,15 @@ static ssize_t look_at(struct wire *wire, const uint8_t *buf, size_t len)
 
 static ssize_t take_off(struct wire *wire, uint8_t *buf, size_t len)
 {
-	ssize_t n = receive(wire, buf, len);
+	ssize_t n;
 
+	/* There is no answer yet to what was sent just now. */
+	if (wire->spoke && !flight_waits(&wire->flight)) {
+		wire->spoke = false;
+		wire->events = POLLIN;
+		return -EAGAIN;
+	}
+	n = receive(wire, buf, len);
 	if (n > 0)
 		return look_at(wire, buf, (size_t)n);
 	if (n == -EAGAIN && wire->send_error == 0) {

@@ -30,6 +30,8 @@ struct wire {
 	short events;   /* what the last -EAGAIN waits for */
 	int send_error; /* sending is over; the peer's reason may still be there to be read */
 	int error;      /* -errno of the transport, or -EPROTO */
+	bool serves;    /* the peer begins */
+	bool spoke;     /* since the last attempt to read */
 	bool eof;
 	bool not_tls;
 	struct wire_fault fault;
@@ -42,7 +44,7 @@ struct wire {
 	uint8_t finished_nonce[8]; /* TLS 1.2 with GCM: the explicit nonce of our Finished */
 };
 
-void wire_init(struct wire *wire, const struct tls_transport *transport);
+void wire_init(struct wire *wire, const struct tls_transport *transport, bool serves);
 void wire_clear(struct wire *wire);
 
 /* Takes all of it, always; -ENOMEM, or -EMSGSIZE if the peer does not read what we send. */
@@ -56,8 +58,8 @@ int wire_flush(struct wire *wire);
 ssize_t wire_read(struct wire *wire, uint8_t *buf, size_t len);
 
 /* Before anybody else reads from the transport: it has nothing any more that wire_read() has handed
- * out. 0, or -errno, which is wire->error as well. */
-int wire_settle(struct wire *wire);
+ * out. 0, or -errno, which is wire->error as well. With `done` nothing is to be left over here. */
+int wire_settle(struct wire *wire, bool done);
 
 /*
  * Goes on with one more record, to be looked at before wire_read() hands it out. 1, and the record
