@@ -7,9 +7,9 @@
 #include "tls/aead.h"
 
 #include "tls/gcm_keys.h"
+#include "tls/processor.h"
 
 #include <string.h>
-#include <sys/platform/x86.h>
 
 /* The functions for a length of key. */
 struct gcm {
@@ -173,30 +173,12 @@ static void forget(const struct record_key *key)
 		gcm_key_forget(key);
 }
 
-/* As CPU_FEATURE_ACTIVE(), which shifts a signed 1 by 31. */
-static bool is_active(unsigned feature)
+const struct aead *aead_ipsec_mb(void)
 {
-	const unsigned *active = __x86_get_cpuid_feature_leaf(feature / 128)->active_array;
-
-	return (active[feature % 128 / 32] & 1u << feature % 32) != 0;
-}
-
-/* What the loader has found, so at no cost: what the processor has, and the kernel lets be used. */
-static bool processor_will_do(void)
-{
+	static const struct aead aead = { "libipsec-mb", seal, open, forget };
 	static const unsigned needed[] = { x86_cpu_AES, x86_cpu_VAES, x86_cpu_VPCLMULQDQ,
 		x86_cpu_GFNI, x86_cpu_BMI2, x86_cpu_AVX2, x86_cpu_AVX512F, x86_cpu_AVX512BW,
 		x86_cpu_AVX512CD, x86_cpu_AVX512DQ, x86_cpu_AVX512VL, x86_cpu_AVX512_IFMA };
 
-	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
-		if (!is_active(needed[i]))
-			return false;
-	return true;
-}
-
-const struct aead *aead_ipsec_mb(void)
-{
-	static const struct aead aead = { "libipsec-mb", seal, open, forget };
-
-	return processor_will_do() ? &aead : NULL;
+	return processor_has(needed, sizeof(needed) / sizeof(*needed)) ? &aead : NULL;
 }
