@@ -5,6 +5,7 @@
 #include "tls/context_private.h"
 #include "tls/handshake_private.h"
 #include "tls/keylog.h"
+#include "tls/rsa.h"
 #include "tls/session.h"
 #include "tls/staple.h"
 #include "tls/suite.h"
@@ -31,6 +32,7 @@ static int init_result;
 static void init_library(void)
 {
 	init_result = wolfSSL_Init();
+	rsa_choose(rsa_ifma());
 }
 
 /* Versions narrowed to those that the list of ciphers has a suite for. */

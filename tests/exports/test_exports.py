@@ -112,6 +112,15 @@ def test_it_needs_libc_and_nothing_else(dynamic, library):
     assert foreign == [], "names of what is linked into it"
 
 
+def test_of_libcrypto_is_there_what_was_taken(library):
+    """One function of OpenSSL's and what that calls, by names that no libcrypto of the program has."""
+    there = {line.split()[-1] for line in output("nm", library).splitlines()}
+    assert {name for name in there if re.match(r"(OPENSSL|CRYPTO|BN|bn|EVP|ERR|RSA)_", name)} == set()
+    taken = {name for name in there if re.match(r"(ossl_|RSAZ_)", name)}
+    assert taken in (set(), {"RSAZ_exp52x20_x2_256", "ossl_extract_multiplier_2x20_win5", "ossl_rsaz_amm52x20_x1_256",
+                             "ossl_rsaz_amm52x20_x2_256", "ossl_rsaz_avx512ifma_eligible"})
+
+
 def test_it_is_first_and_stays(dynamic):
     flags = " ".join(value for tag, value in dynamic if tag == "FLAGS_1").split()
     assert {"INITFIRST", "NODELETE", "NOW"} <= set(flags)

@@ -304,6 +304,11 @@ static const struct {
 		"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", NULL, POLICY_CLIENT_NONE, 0, "" },
 	{ S_CLIENT "-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305",
 		"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", NULL, POLICY_CLIENT_NONE, 0, "" },
+	{ S_CLIENT "-tls1_3 -sigalgs RSA-PSS+SHA256", NULL, NULL, POLICY_CLIENT_NONE, 0, "" },
+	{ S_CLIENT "-tls1_2 -sigalgs RSA-PSS+SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", NULL,
+		POLICY_CLIENT_NONE, 0, "" },
+	{ S_CLIENT "-tls1_2 -sigalgs RSA+SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", NULL,
+		POLICY_CLIENT_NONE, 0, "" },
 	{ S_CLIENT "-groups P-521:P-384", NULL, "secp384r1", POLICY_CLIENT_NONE, 0,
 		"" }, /* a HelloRetryRequest */
 	{ S_CLIENT "-no_middlebox", NULL, "x25519", POLICY_CLIENT_NONE, 0, "" },
@@ -377,6 +382,8 @@ START_TEST(openssl_and_gnutls_connect)
 	int listener, fd, port, r;
 
 	pair_settings_init(&settings, "server");
+	pair_list_add(&settings, &settings.tls.cert, pair_path("rsa-server.pem"));
+	pair_list_add(&settings, &settings.tls.key, pair_path("rsa-server.key"));
 	settings.tls.client_auth = server_case[_i].auth;
 	listener = listen_on(&port);
 	program = program_start(server_case[_i].command, port);
