@@ -105,7 +105,7 @@ def check_left_alone(seam, action):
     server = start_plain_server(seam, Echo)
     program = probe(seam, "blocking", server.port, seam.policy(rule("outbound", server.port, action=action, name="plain")))
     assert program.call == "none", program.story()
-    event, = program.audit.wait(action, rule="plain", direction="outbound")
+    event, = program.audit.wait(action, rule="plain", direction="outbound", protocol=None)
     check_common(event, program, sys.executable)
     assert event["remote"] == f"127.0.0.1:{server.port}" and "version" not in event, event
     assert not program.audit.find("open")
@@ -115,7 +115,7 @@ def test_default_is_observed(seam):
     server = start_plain_server(seam, Echo)
     program = probe(seam, "blocking", server.port, seam.policy(default="observe"))
     assert program.call == "none", program.story()
-    event, = program.audit.wait("observe", remote=f"127.0.0.1:{server.port}")
+    event, = program.audit.wait("observe", remote=f"127.0.0.1:{server.port}", protocol=None)
     assert "rule" not in event, event
 
 

@@ -165,7 +165,7 @@ def test_server_with_openssl(seam, server, version):
             assert line.ask("clear") == "clear"
         assert fields(line.ask("WHO"))["state"] == "waiting"
         line.sock.close()
-    assert program.audit.wait("pass")[0]["reason"].startswith("in the clear at its end")
+    assert program.audit.wait("pass", protocol=None)[0]["reason"].startswith("in the clear at its end")
 
 
 @pytest.mark.parametrize("client", ["c", "py"])
@@ -659,7 +659,7 @@ if sys.argv[2] == "exit":
 sock.close()
 """, args=[end])
     assert said == ["b'clear\\n' waiting"]
-    passed = program.audit.wait("pass")
+    passed = program.audit.wait("pass", protocol=None)
     assert len(passed) == 1 and passed[0]["reason"].endswith("the program never started TLS")
     assert passed[0]["rule"] == f"outbound-{peer.port}" and passed[0]["remote"] == f"127.0.0.1:{peer.port}"
 

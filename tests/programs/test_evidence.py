@@ -108,7 +108,7 @@ def test_the_log_of_processes_is_whole(seam):
     key.write_bytes(os.urandom(32))
     policy = seam.policy(default="observe", audit_key=key, audit_max_size="2K", audit_keep="1d")
     program = seam.run([sys.executable, "-c", FORKING], policy)
-    assert len(program.audit.find("observe")) == 80
+    assert len(program.audit.find("observe", protocol=None)) == 80
     done = command(seam, "log", "--verify", f"--key={key}", "--format=json", program.audit.dir)
     files = list(map(json.loads, done.stdout.splitlines()))
     assert len(files) > 5 and {row["state"] for row in files} == {"whole"}, done.stdout

@@ -114,7 +114,7 @@ def test_both_interleaved(seam, kind, version):
     held.close()
     seen = capture.finish()
     assert b"sealed" not in seen and seen.count(b"plain-word") == 8
-    opened, passed = server.audit.wait("open", 2), server.audit.wait("pass", 2)
+    opened, passed = server.audit.wait("open", 2), server.audit.wait("pass", 2, protocol=None)
     assert len(opened) == len(passed) == 2 and {event["reason"] for event in passed} == {CLEAR}
     assert all(event["direction"] == "inbound" and event["rule"] for event in passed)
     for sock in silent:
@@ -135,7 +135,7 @@ def test_many_at_once(seam, kind):
 
     with concurrent.futures.ThreadPoolExecutor(30) as pool:
         assert all(pool.map(one, range(120)))
-    assert len(server.audit.wait("open", 60)) == len(server.audit.wait("pass", 60)) == 60
+    assert len(server.audit.wait("open", 60)) == len(server.audit.wait("pass", 60, protocol=None)) == 60
     assert not server.audit.find("fail")
 
 
@@ -205,7 +205,7 @@ def test_anything_else_is_in_the_clear(seam, kind, data):
         assert echoes(sock, data)
         sock.shutdown(socket.SHUT_WR)
         assert sock.recv(1) == b""
-    assert [event["reason"] for event in server.audit.wait("pass")] == [CLEAR]
+    assert [event["reason"] for event in server.audit.wait("pass", protocol=None)] == [CLEAR]
 
 
 def test_old_hello_is_neither(seam):
@@ -219,7 +219,7 @@ def test_old_hello_is_neither(seam):
 def test_client_that_leaves_without_a_word(seam):
     server = serve(seam, SERVERS["fork"])
     clear(server.port).close()
-    assert server.audit.wait("pass")[0]["reason"] == "the client closed the connection without a word"
+    assert server.audit.wait("pass", protocol=None)[0]["reason"] == "the client closed the connection without a word"
 
 
 @pytest.mark.parametrize("kind", SERVERS)
@@ -235,7 +235,7 @@ def test_silent_client_is_not_guessed_about(seam, kind):
         tls = client_context(seam.pki).wrap_socket(later, server_hostname="localhost")
         assert echoes(tls, b"at last, with TLS")
         tls.close()
-    assert len(server.audit.wait("open")) == len(server.audit.wait("pass")) == 1
+    assert len(server.audit.wait("open")) == len(server.audit.wait("pass", protocol=None)) == 1
 
 
 GREETER = """
@@ -329,7 +329,7 @@ def test_handed_on_before_it_is_known(seam, version):
             assert echoes(sock, b"in the clear")
         with connect(seam, server.port, version) as sock:
             assert echoes(sock, b"sealed" * 10000)
-    assert len(server.audit.wait("open", 2)) == len(server.audit.wait("pass", 2)) == 2
+    assert len(server.audit.wait("open", 2)) == len(server.audit.wait("pass", 2, protocol=None)) == 2
 
 
 def test_nginx(seam, version):
@@ -342,7 +342,7 @@ def test_nginx(seam, version):
             sock.sendall(b"GET /file HTTP/1.0\r\n\r\n")
             assert read_exactly(sock, 10**7).endswith(b"some words " * 20000)
         assert http_get(seam, server.port, "/file", version, requests=3) == b"some words " * 20000
-    assert len(server.audit.wait("open", 3)) == len(server.audit.wait("pass", 3)) == 3
+    assert len(server.audit.wait("open", 3)) == len(server.audit.wait("pass", 3, protocol=None)) == 3
 
 
 def test_redis(seam, version):
@@ -355,4 +355,4 @@ def test_redis(seam, version):
             sock.sendall(b"PING\r\n")
             assert read_exactly(sock, 7) == b"+PONG\r\n"
     server.audit.wait("open", 3)
-    server.audit.wait("pass", 3)
+    server.audit.wait("pass", 3, protocol=None)

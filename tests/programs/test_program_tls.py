@@ -23,7 +23,7 @@ def test_pass_leaves_it_alone(seam):
     policy = seam.policy(seam.outbound(peer.port, if_program_tls="pass", server_name="localhost"))
     own = seam.run(curl(seam, peer.port), policy)
     assert own.stdout == content(700)
-    assert own.audit.wait("pass")[0]["reason"] == "the program speaks TLS itself, and the rule says 'if_program_tls = pass'"
+    assert own.audit.wait("pass", protocol=None)[0]["reason"] == "the program speaks TLS itself, and the rule says 'if_program_tls = pass'"
     assert not own.audit.find("open")
     covered = seam.run(curl(seam, peer.port, "http"), policy)
     assert covered.stdout == content(700)
@@ -73,7 +73,7 @@ def test_wrap_is_warned_about(seam, keys):
     program = seam.run(curl(seam, peer.port), seam.policy(seam.outbound(peer.port, server_name="localhost", **keys)))
     assert program.stdout == b"word"
     assert len(program.audit.wait("open")) == 1
-    warned = program.audit.find("observe")
+    warned = program.audit.find("observe", protocol=None)
     assert [event["reason"] for event in warned] == [
         "warning: the program speaks TLS itself, inside the protected connection (if_program_tls = wrap)"]
     assert warned[0]["remote"] == f"127.0.0.1:{peer.port}"
