@@ -140,6 +140,17 @@ static int add_type(struct log_filter *filter, const char *name, size_t len)
 	return -EINVAL;
 }
 
+/* What protects a connection that is left alone, as the library calls it. */
+static int protocol_named(const char *name, size_t len)
+{
+	static const char *const names[] = { "tls", "ssh", "clear", "none", "unknown" };
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strlen(names[i]) == len && strncmp(names[i], name, len) == 0)
+			return (int)i;
+	return -EINVAL;
+}
+
 /* "fail,deny" */
 int log_filter_event(struct log_filter *filter, const char *text)
 {
@@ -168,6 +179,22 @@ int log_filter_cause(struct log_filter *filter, const char *text)
 		if (cause == CAUSE_NONE)
 			return -EINVAL;
 		filter->causes |= UINT32_C(1) << cause;
+		text += len;
+		if (*text == '\0')
+			return 0;
+	}
+}
+
+/* "tls,ssh" */
+int log_filter_protocol(struct log_filter *filter, const char *text)
+{
+	for (;; text++) {
+		size_t len = strcspn(text, ",");
+		int protocol = protocol_named(text, len);
+
+		if (protocol < 0)
+			return protocol;
+		filter->protocols |= 1u << protocol;
 		text += len;
 		if (*text == '\0')
 			return 0;
@@ -266,6 +293,20 @@ static bool matches_cause(const struct log_filter *filter, const struct audit_ev
 	return cause != NULL && (filter->causes & UINT32_C(1) << cause_named(cause)) != 0;
 }
 
+static bool matches_protocol(const struct log_filter *filter, const struct audit_event *event)
+{
+	int protocol = event->protocol != NULL
+			       ? protocol_named(event->protocol, strlen(event->protocol))
+			       : -EINVAL;
+
+	return protocol >= 0 && (filter->protocols & 1u << protocol) != 0;
+}
+
+static bool matches_application(const char *pattern, const struct audit_event *event)
+{
+	return event->application != NULL && fnmatch(pattern, event->application, 0) == 0;
+}
+
 static bool matches_any(const struct log_patterns *patterns, const struct audit_event *event,
 	bool (*matches)(const char *pattern, const struct audit_event *event))
 {
@@ -289,7 +330,10 @@ bool log_filter_wants(const struct log_filter *filter, const struct audit_event 
 		return false;
 	if (filter->causes != 0 && !matches_cause(filter, event))
 		return false;
+	if (filter->protocols != 0 && !matches_protocol(filter, event))
+		return false;
 	return matches_any(&filter->rules, event, matches_rule) &&
+	       matches_any(&filter->applications, event, matches_application) &&
 	       matches_any(&filter->programs, event, matches_program) &&
 	       matches_any(&filter->peers, event, matches_peer);
 }

@@ -17,8 +17,9 @@ struct log_patterns {
 struct log_filter {
 	uint64_t since_us, until_us; /* from the one on, before the other; until_us 0: no end */
 	unsigned types;              /* bits; 0: all */
-	struct log_patterns rules, programs, peers;
-	uint32_t causes; /* bits of enum cause; 0: all, and what is no failure */
+	struct log_patterns rules, programs, peers, applications;
+	uint32_t causes;    /* bits of enum cause; 0: all, and what is no failure */
+	unsigned protocols; /* bits; 0: all, and what is protected */
 	const char *direction;
 };
 
@@ -26,6 +27,7 @@ struct log_filter {
 int log_filter_time(const char *text, uint64_t now_us, uint64_t *out);
 int log_filter_event(struct log_filter *filter, const char *text);
 int log_filter_cause(struct log_filter *filter, const char *text);
+int log_filter_protocol(struct log_filter *filter, const char *text);
 int log_filter_direction(struct log_filter *filter, const char *text);
 int log_patterns_add(struct log_patterns *patterns, const char *text);
 

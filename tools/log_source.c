@@ -28,6 +28,10 @@ static int set_common(struct log_filter *filter, int option, const char *value)
 		return log_filter_event(filter, value);
 	case LOG_CAUSE:
 		return log_filter_cause(filter, value);
+	case LOG_PROTOCOL:
+		return log_filter_protocol(filter, value);
+	case LOG_APPLICATION:
+		return log_patterns_add(&filter->applications, value);
 	case LOG_RULE:
 		return log_patterns_add(&filter->rules, value);
 	case LOG_PROGRAM:
@@ -59,6 +63,8 @@ static const char *common_allowed(int option)
 		return "open, fail, close, pass, deny, observe, policy, lost";
 	case LOG_CAUSE:
 		return all_causes();
+	case LOG_PROTOCOL:
+		return "tls, ssh, clear, none, unknown";
 	default:
 		return "inbound, outbound";
 	}

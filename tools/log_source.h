@@ -24,6 +24,8 @@ enum {
 	LOG_UNTIL,
 	LOG_EVENT,
 	LOG_CAUSE,
+	LOG_PROTOCOL,
+	LOG_APPLICATION,
 	LOG_RULE,
 	LOG_PROGRAM,
 	LOG_PEER,
@@ -38,6 +40,8 @@ enum {
 	{ "until", required_argument, NULL, LOG_UNTIL },        \
 	{ "event", required_argument, NULL, LOG_EVENT },        \
 	{ "cause", required_argument, NULL, LOG_CAUSE },        \
+	{ "protocol", required_argument, NULL, LOG_PROTOCOL },  \
+	{ "application", required_argument, NULL, LOG_APPLICATION }, \
 	{ "rule", required_argument, NULL, LOG_RULE },          \
 	{ "program", required_argument, NULL, LOG_PROGRAM },    \
 	{ "peer", required_argument, NULL, LOG_PEER },          \

@@ -50,7 +50,8 @@ static const struct command commands[] = {
 		"get)\n"
 		"\nFails if it cannot be covered, or is not. Of a program: how it is linked, its "
 		"privileges, its libraries, and system calls\n"
-		"that are made without libc. Of a process: whether the library is in it, under which policy, "
+		"that are made without libc. Of a process: whether the library is in it, under "
+		"which policy, "
 		"and what goes past it.\n",
 		cmd_doctor },
 	{ "policy", "default", "print the built-in policy", NULL, cmd_policy },
@@ -74,6 +75,10 @@ static const struct command commands[] = {
 		"      --cause=CAUSE[,CAUSE]  what failed for these causes; their names are those "
 		"of "
 		"'seamtls stat'\n"
+		"      --protocol=NAME[,NAME] what protects what is left alone: tls, ssh, clear, "
+		"none, unknown\n"
+		"      --application=PATTERN  what is in the clear, or was before TLS: http, "
+		"smtp, pgsql, redis and so on\n"
 		"      --rule=PATTERN         the rule's name\n"
 		"      --program=PATTERN      the executable: its path, or the last part of it\n"
 		"      --peer=ADDRESS[:PORT]  the other side; or a PATTERN for the server's name\n"

@@ -54,6 +54,12 @@ static void take_line(struct log_filter *filter, const char *line)
 	case 'c':
 		log_filter_cause(filter, value);
 		break;
+	case 'o':
+		log_filter_protocol(filter, value);
+		break;
+	case 'a':
+		log_patterns_add(&filter->applications, value);
+		break;
 	case 'd':
 		log_filter_direction(filter, value);
 		break;

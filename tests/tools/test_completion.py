@@ -68,7 +68,7 @@ def test_all_options_of_all_commands(seamtls, offered):
 
 def test_values_are_those_that_are_allowed(seamtls, offered):
     cases = [(command, "--format") for command in ("check", "doctor", "explain", "log", "ps", "stat")]
-    for command, option in [*cases, ("log", "--event"), ("log", "--cause"), ("log", "--direction"), ("stat", "--event"), ("explain", "--direction"), ("suggest", "--stage"), ("ps", "--sort"), ("ps", "--state")]:
+    for command, option in [*cases, ("log", "--event"), ("log", "--cause"), ("log", "--protocol"), ("stat", "--protocol"), ("log", "--direction"), ("stat", "--event"), ("explain", "--direction"), ("suggest", "--stage"), ("ps", "--sort"), ("ps", "--state")]:
         allowed = re.search("allowed: (.*)", seamtls(command, f"{option}=nonsense").stderr).group(1).split(", ")
         assert sorted(offered(command, f"{option}=")) == sorted(allowed), (command, option)
         assert sorted(offered(command, option, "")) == sorted(allowed), (command, option)

@@ -95,6 +95,24 @@ def test_causes_and_what_to_do(make, events, seamtls, audit_dir):
     assert result.returncode == 2 and "allowed: name, chain, " in result.stderr
 
 
+def test_what_protects_what_is_left_alone(make, events, seamtls):
+    make("a", ("observe", at(0, conn=1)), ("observe", at(1, conn=1, protocol="tls")), ("pass", at(2, conn=2, protocol="ssh")), ("open", at(3, conn=3)),
+         ("observe", at(4, conn=4, protocol="clear", application="http")), ("deny", at(5, conn=5, protocol="clear", application="smtp")),
+         ("observe", at(6, conn=6, protocol="unknown")), ("observe", at(7, conn=7, protocol="none")), ("observe", at(8, conn=8, protocol="clear")),
+         ("observe", at(9, conn=9, protocol="of the future")), ("observe", at(10, conn=10, protocol="tls", application="smtp")))
+
+    def found(*options):
+        return [int(e["conn"], 16) for e in events(*options)]
+
+    assert found("--protocol=tls") == [1, 10] and found("--protocol=ssh,clear") == [2, 4, 5, 8]
+    assert found("--protocol=unknown,none") == [6, 7] and found("--protocol=ssh", "--protocol=none") == [2, 7]
+    assert found("--application=http") == [4] and found("--application=smtp") == [5, 10] and found("--application=*") == [4, 5, 10]
+    assert found("--application=http", "--application=smtp", "--protocol=clear", "--event=observe") == [4]
+    for wrong in ("nonsense", "", "tls,", "TLS", "cl"):
+        result = seamtls("log", f"--protocol={wrong}")
+        assert result.returncode == 2 and f"--protocol: found '{wrong}', allowed: tls, ssh, clear, none, unknown" in result.stderr
+
+
 def test_files_are_merged_in_order_of_time(make, events):
     make("b", *[("open", at(n, conn=n + 1)) for n in range(0, 600, 3)])
     make("a", *[("open", at(n, conn=n + 1)) for n in range(1, 600, 3)])

@@ -99,11 +99,11 @@ def test_all_options_of_all_commands(seamtls, offered):
         for option in found:
             assert "unrecognized option" not in seamtls(command, option, "--help", "--help").stderr, (command, option)
     for command in ("stat", "ps", "report", "suggest"):
-        assert {"--since", "--peer", "--cause"} <= {word.rstrip("=") for word in offered(f"seamtls {command} --")}, command
+        assert {"--since", "--peer", "--cause", "--protocol", "--application"} <= {word.rstrip("=") for word in offered(f"seamtls {command} --")}, command
 
 
 def test_values_are_those_that_are_allowed(seamtls, offered):
-    for command, option in [("check", "--format"), ("log", "--format"), ("stat", "--format"), ("log", "--event"), ("stat", "--cause"),
+    for command, option in [("check", "--format"), ("log", "--format"), ("stat", "--format"), ("log", "--event"), ("stat", "--cause"), ("log", "--protocol"),
                             ("log", "--direction"), ("explain", "--direction"), ("suggest", "--stage"), ("ps", "--sort"), ("ps", "--state")]:
         allowed = re.search("allowed: (.*)", seamtls(command, f"{option}=nonsense").stderr).group(1).split(", ")
         assert offered(f"seamtls {command} {option}=") == sorted(allowed), (command, option)

@@ -52,6 +52,7 @@ _seamtls_value() { # command option
 	-d | --directory) _seamtls_reply -d && compopt -o filenames 2>/dev/null ;;
 	--direction) _seamtls_reply -W 'inbound outbound' ;;
 	--event) _seamtls_list open fail close pass deny observe policy lost ;;
+	--protocol) _seamtls_list tls ssh clear none unknown ;;
 	--cause) _seamtls_list $("${COMP_WORDS[0]}" log --cause=? 2>&1 | sed -n 's/.*allowed: //p' | tr -d ,) ;;
 	--format)
 		case $1 in
@@ -67,7 +68,7 @@ _seamtls_value() { # command option
 	--state) _seamtls_reply -W 'protected clear' ;;
 	--stage) _seamtls_reply -W 'permissive enforce' ;;
 	--ca | --cert | --key | --program) _seamtls_files '' ;;
-	-l | --label | --local | --remote | --since | --until | --rule | --peer | --top | --days) ;;
+	-l | --label | --local | --remote | --since | --until | --application | --rule | --peer | --top | --days) ;;
 	*) return 1 ;;
 	esac
 	return 0
@@ -77,7 +78,7 @@ _seamtls_options() { # seamtls command
 	_seamtls_help '(^|[ ,[])--?[a-z]+(-[a-z]+)*' "$1" "$2"
 	echo --help
 	case $2 in
-	stat | ps | report | suggest) printf '%s\n' --since --until --event --cause --rule --program --peer --direction ;; # those of log
+	stat | ps | report | suggest) printf '%s\n' --since --until --event --cause --protocol --application --rule --program --peer --direction ;; # those of log
 	esac
 }
 
