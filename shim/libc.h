@@ -144,6 +144,9 @@ struct hostent;
 		(path, mode, stream))                                                              \
 	X(FILE *, freopen64, (const char *path, const char *mode, FILE *stream),                   \
 		(path, mode, stream))                                                              \
+	X(int, fflush, (FILE * stream), (stream))                                                  \
+	X(int, fflush_unlocked, (FILE * stream), (stream))                                         \
+	X(int, fclose, (FILE * stream), (stream))                                                  \
 	X(int, vdprintf, (int fd, const char *format, va_list args), (fd, format, args))           \
 	X(int, posix_spawn_file_actions_adddup2,                                                   \
 		(posix_spawn_file_actions_t * actions, int fd, int fd2), (actions, fd, fd2))       \
@@ -170,6 +173,7 @@ struct hostent;
 		(int dir, const char *path, char *const argv[], char *const envp[], int flags),    \
 		(dir, path, argv, envp, flags))                                                    \
 	X(int, aio_read, (struct aiocb * cb), (cb))                                                \
+	X(ssize_t, aio_return, (struct aiocb * cb), (cb))                                          \
 	X(int, aio_write, (struct aiocb * cb), (cb))                                               \
 	X(int, lio_listio,                                                                         \
 		(int mode, struct aiocb *const *list, int count, struct sigevent *event),          \

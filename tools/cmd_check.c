@@ -80,6 +80,10 @@ static void warn_of_rule(const struct policy *policy, const struct policy_rule *
 		warn_rule(rule,
 			"is never reached: the rule \"%s\" at %s:%u takes all its connections",
 			shadow->name, shadow->file, shadow->line);
+	if (rule->require != 0 && !policy->global.strict)
+		warn_rule(rule,
+			"has require, and [global] has no strict = yes: what a program sends by "
+			"io_uring is not seen, and not refused");
 	if (rule->action != POLICY_TLS)
 		return;
 	policy_relaxed_each(rule, warn_relaxed, (void *)rule);

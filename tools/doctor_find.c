@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define IO_URING                                                                                   \
+	"it may use io_uring, where its bytes go past the library, in the clear, whatever rules "  \
+	"and require say: strict = yes in [global] keeps it from that"
+
 /* Libraries that matter, by how their names begin. */
 static const struct {
 	const char *begins, *what, *meaning;
@@ -16,7 +20,7 @@ static const struct {
 	{ "libmbedtls.so", "own TLS", "it can speak TLS itself, by Mbed TLS" },
 	{ "libwolfssl.so", "own TLS", "it can speak TLS itself, by wolfSSL" },
 	{ "libs2n.so", "own TLS", "it can speak TLS itself, by s2n" },
-	{ "liburing.so", "io_uring", "it may use io_uring, past the library: see strict = yes" },
+	{ "liburing.so", "io_uring", IO_URING },
 	{ "libseccomp.so", "seccomp", "it limits its system calls: test it under the library" },
 };
 #define LIBRARIES (sizeof libraries / sizeof libraries[0])
@@ -100,8 +104,7 @@ void find_contents(struct findings *findings, int fd, const char *name, bool pro
 		say_calls(findings, &scan, name);
 	if (scan.io_uring)
 		say(findings, DOCTOR_WARNING, "io_uring",
-			"it may use io_uring, past the library: see strict = yes (in %.128s)",
-			name);
+			IO_URING " (in %.128s)", name);
 	if (scan.words[NAMESPACE])
 		say(findings, DOCTOR_NOTE, "namespaces",
 			"it may load code with dlmopen, which is refused under a policy, since "

@@ -197,8 +197,9 @@ static void tell_descriptors(pid_t pid, doctor_tell *tell, void *arg)
 		closedir(dir);
 	if (uring)
 		tell(DOCTOR_WARNING, "io_uring",
-			"it has an io_uring, whose operations go past the library: see strict = "
-			"yes",
+			"it has an io_uring: what it sends there goes past the library, in the "
+			"clear, whatever rules and require say: strict = yes in [global] keeps a "
+			"program from that",
 			arg);
 }
 

@@ -73,6 +73,22 @@ static const struct {
 		"allow TLS 1.3, which changes keys by itself" },
 	[CAUSE_RESOURCES] = { "resources", "there was no memory, or no room, for it",
 		"raise the limits of the program, or the memory of its host" },
+	[CAUSE_STREAM] = { "stream",
+		"bytes have passed inside of libc's own streams, where they are not seen",
+		"look at the peer's side, or have the rule protect the connection with action = "
+		"tls" },
+	[CAUSE_AIO] = { "aio", "bytes have passed by asynchronous I/O, where they are not seen",
+		"look at the peer's side, or have the rule protect the connection with action = "
+		"tls: then asynchronous I/O is refused" },
+	[CAUSE_IO_URING] = { "io_uring", "the program uses io_uring, where bytes are not seen",
+		"say strict = yes in [global]: then the program falls back to calls that are "
+		"seen" },
+	[CAUSE_UNSEEN] = { "unseen", "bytes have passed that the library did not see",
+		"see what seamtls doctor says of the program: it may make system calls without "
+		"libc, or another program has begun the connection" },
+	[CAUSE_TOO_SHORT] = { "too_short", "the connection ended after too few bytes to tell",
+		"nothing, if it does not happen often: the connection was broken off at its "
+		"beginning" },
 	[CAUSE_OTHER] = { "other", "the reason in seamtls log says what is known",
 		"see the reason" },
 };

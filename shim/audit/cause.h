@@ -33,6 +33,12 @@ enum cause {
 	CAUSE_PROGRAM,
 	CAUSE_LIMIT,
 	CAUSE_RESOURCES,
+	/* Why it is not known what protects a connection that is left alone. */
+	CAUSE_STREAM,
+	CAUSE_AIO,
+	CAUSE_IO_URING,
+	CAUSE_UNSEEN,
+	CAUSE_TOO_SHORT,
 	CAUSE_OTHER,
 	CAUSE_COUNT
 };

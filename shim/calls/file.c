@@ -123,7 +123,7 @@ SEAM_EXPORT FILE *fdopen(int fd, const char *mode)
 		return libc.fdopen(fd, mode);
 	conn_put(conn);
 	if (conn_is_observed(fd)) {
-		conn_saw_not(fd); /* libc moves the bytes from inside */
+		conn_saw_not(fd, CAUSE_STREAM); /* libc moves the bytes from inside */
 		return libc.fdopen(fd, mode);
 	}
 	return stream_of(fd, mode);

@@ -10,7 +10,6 @@
 #include "handlers.h"
 #include "host.h"
 
-#include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -64,6 +63,7 @@ static void at_very_end(int status, void *arg)
 {
 	(void)status, (void)arg;
 	streams_flush();
+	streams_look();
 	conn_at_exit();
 }
 
@@ -157,49 +157,4 @@ SEAM_EXPORT int daemon(int nochdir, int noclose)
 	if (null > STDERR_FILENO)
 		close(null);
 	return 0;
-}
-
-/* --- What would carry plaintext past us */
-
-/* libc's worker threads would write to the descriptor themselves. */
-SEAM_EXPORT int aio_read(struct aiocb *cb)
-{
-	conn_saw_not(cb->aio_fildes);
-	return is_mapped(cb->aio_fildes) ? (int)errno_return(-EINVAL) : libc.aio_read(cb);
-}
-
-SEAM_EXPORT int aio_write(struct aiocb *cb)
-{
-	conn_saw_not(cb->aio_fildes);
-	return is_mapped(cb->aio_fildes) ? (int)errno_return(-EINVAL) : libc.aio_write(cb);
-}
-
-SEAM_EXPORT int lio_listio(
-	int mode, struct aiocb *const list[restrict], int count, struct sigevent *restrict event)
-{
-	for (int i = 0; i < count; i++)
-		if (list[i] != NULL && list[i]->aio_lio_opcode != LIO_NOP)
-			conn_saw_not(list[i]->aio_fildes);
-	for (int i = 0; i < count; i++)
-		if (list[i] != NULL && list[i]->aio_lio_opcode != LIO_NOP &&
-			is_mapped(list[i]->aio_fildes))
-			return (int)errno_return(-EINVAL);
-	return libc.lio_listio(mode, list, count, event);
-}
-
-/* The same by the names for large files, which are other types of the same shape here. */
-SEAM_EXPORT int aio_read64(struct aiocb64 *cb)
-{
-	return aio_read((struct aiocb *)cb);
-}
-
-SEAM_EXPORT int aio_write64(struct aiocb64 *cb)
-{
-	return aio_write((struct aiocb *)cb);
-}
-
-SEAM_EXPORT int lio_listio64(
-	int mode, struct aiocb64 *const list[restrict], int count, struct sigevent *restrict event)
-{
-	return lio_listio(mode, (struct aiocb *const *)list, count, event);
 }

@@ -18,7 +18,7 @@ ssize_t seen_received_parts(int fd, const struct iovec *iov, size_t count, int f
 	if (n <= 0 || table_is_foreign(fd) || is_beside(flags))
 		return n;
 	if ((flags & MSG_TRUNC) != 0) /* tcp(7): thrown away */
-		conn_saw_not(fd);
+		conn_saw_not(fd, CAUSE_UNSEEN);
 	else
 		conn_saw_received(fd, iov, count, (size_t)n);
 	return n;
@@ -73,7 +73,7 @@ ssize_t seen_file_sent(int fd, int in, off_t at, ssize_t n)
 	if (len > 0)
 		seen_sent(fd, buf, len);
 	if (len < n)
-		conn_saw_not(fd);
+		conn_saw_not(fd, CAUSE_UNSEEN);
 	errno = saved;
 	return n;
 }
@@ -98,6 +98,15 @@ ssize_t seen_spliced(int fd, const void *buf, ssize_t peeked, ssize_t n)
 	if (peeked > 0)
 		seen_received(fd, buf, 0, peeked < n ? peeked : n);
 	if (peeked < n)
-		conn_saw_not(fd);
+		conn_saw_not(fd, CAUSE_UNSEEN);
+	return n;
+}
+
+ssize_t seen_spliced_into(int fd, const void *buf, ssize_t peeked, ssize_t n)
+{
+	if (n > 0 && peeked > 0)
+		seen_sent(fd, buf, peeked < n ? peeked : n);
+	if (peeked < n)
+		conn_saw_not(fd, CAUSE_UNSEEN);
 	return n;
 }

@@ -26,5 +26,6 @@ ssize_t seen_file_sent(int fd, int in, off_t at, ssize_t n);
 #define SEEN_PEEK_LEN 4096
 ssize_t seen_peek(int fd, void *buf, bool waits);
 ssize_t seen_spliced(int fd, const void *buf, ssize_t peeked, ssize_t n);
+ssize_t seen_spliced_into(int fd, const void *buf, ssize_t peeked, ssize_t n);
 
 #endif

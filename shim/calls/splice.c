@@ -158,27 +158,58 @@ static ssize_t splice_mapped(
 	return from ? into_pipe(in, out, len, flags) : out_of_pipe(in, out, len, flags);
 }
 
-static ssize_t splice_observed(
+static ssize_t peek_pipe(int pipe, uint8_t head[SEEN_PEEK_LEN])
+{
+	ssize_t n = splice_peek(pipe, head, SEEN_PEEK_LEN);
+
+	return n > 0 ? n : 0;
+}
+
+/* What comes while the kernel waits for the pipe would pass unseen; so we wait before, once it has
+ * found nothing else to say. */
+static ssize_t splice_into_observed(
+	int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned flags)
+{
+	struct pollfd pfd = { .fd = in, .events = POLLIN };
+	bool waits = len > 0 && (flags & SPLICE_F_NONBLOCK) == 0 && !is_nonblocking(in);
+	uint8_t head[SEEN_PEEK_LEN];
+	ssize_t peeked = peek_pipe(in, head), n;
+	int saved = errno;
+
+	if (peeked == 0 && waits) {
+		n = libc.splice(in, in_offset, out, out_offset, len, flags | SPLICE_F_NONBLOCK);
+		if (n >= 0 || errno != EAGAIN)
+			return seen_spliced_into(out, head, 0, n);
+		if (libc.poll(&pfd, 1, -1) < 0 && errno == EINTR)
+			return -1;
+		errno = saved;
+		peeked = peek_pipe(in, head);
+	}
+	n = libc.splice(in, in_offset, out, out_offset, len, flags);
+	return seen_spliced_into(out, head, peeked, n);
+}
+
+static ssize_t splice_out_of_observed(
 	int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned flags)
 {
 	uint8_t head[SEEN_PEEK_LEN];
-	ssize_t peeked = seen_peek(in, head, len > 0 && (flags & SPLICE_F_NONBLOCK) == 0), n;
+	ssize_t peeked = seen_peek(in, head, len > 0 && (flags & SPLICE_F_NONBLOCK) == 0);
 
 	if (peeked < 0)
 		return peeked;
-	n = libc.splice(in, in_offset, out, out_offset, len, flags);
-	if (n > 0)
-		conn_saw_not(out);
-	return seen_spliced(in, head, peeked, n);
+	return seen_spliced(
+		in, head, peeked, libc.splice(in, in_offset, out, out_offset, len, flags));
 }
 
 /* The kernel's own affair. */
 static ssize_t splice_aside(
 	int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned flags)
 {
-	if (table_is_foreign(in) && table_is_foreign(out))
-		return libc.splice(in, in_offset, out, out_offset, len, flags);
-	return splice_observed(in, in_offset, out, out_offset, len, flags);
+	if (!table_is_foreign(in) && conn_is_observed(in))
+		return splice_out_of_observed(in, in_offset, out, out_offset, len, flags);
+	if (!table_is_foreign(out) && conn_is_observed(out))
+		return splice_into_observed(in, in_offset, out, out_offset, len, flags);
+	return libc.splice(in, in_offset, out, out_offset, len, flags);
 }
 
 SEAM_EXPORT ssize_t splice(

@@ -60,3 +60,11 @@ bool streams_have(int fd)
 	_IO_list_unlock();
 	return found;
 }
+
+void streams_each(void (*each)(FILE *stream))
+{
+	_IO_list_lock();
+	for (FILE *file = (FILE *)_IO_list_all; file != NULL; file = file->_chain)
+		each(file);
+	_IO_list_unlock();
+}

@@ -25,6 +25,22 @@ struct arguments {
 #define SIZE(n) ((size_t)a->at[n])
 #define PTR(n) ((void *)a->at[n])
 
+/* On a connection that is left alone. */
+static void tell_job(const struct iocb *job)
+{
+	int fd = (int)job->aio_fildes;
+	const struct iovec one = { (void *)(uintptr_t)job->aio_buf, job->aio_nbytes },
+			   *all = (const struct iovec *)(uintptr_t)job->aio_buf;
+
+	if (job->aio_lio_opcode == IOCB_CMD_PWRITE)
+		conn_sees_sent(fd, &one, 1, one.iov_len, CAUSE_AIO);
+	else if (job->aio_lio_opcode == IOCB_CMD_PWRITEV)
+		conn_sees_sent(
+			fd, all, job->aio_nbytes, iov_bytes(all, job->aio_nbytes), CAUSE_AIO);
+	else if (job->aio_lio_opcode != IOCB_CMD_POLL)
+		conn_saw_not(fd, CAUSE_AIO);
+}
+
 /* The kernel's own asynchronous I/O: jobs up to the first that would read or write past us. Waiting
  * for readiness is none of those. */
 static long submit_jobs(const struct arguments *a)
@@ -33,8 +49,7 @@ static long submit_jobs(const struct arguments *a)
 	long count = 0;
 
 	for (long i = 0; jobs != NULL && i < a->at[1]; i++)
-		if (jobs[i]->aio_lio_opcode != IOCB_CMD_POLL)
-			conn_saw_not((int)jobs[i]->aio_fildes);
+		tell_job(jobs[i]);
 	while (jobs != NULL && count < a->at[1] &&
 		(jobs[count]->aio_lio_opcode == IOCB_CMD_POLL ||
 			!is_mapped((int)jobs[count]->aio_fildes)))

@@ -6,6 +6,8 @@
 #ifndef SEAMTLS_CONN_CONN_H
 #define SEAMTLS_CONN_CONN_H
 
+#include "audit/cause.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -128,15 +130,21 @@ void conn_exec_failed(const int *watches, size_t count);
 
 /*
  * A connection that is left alone, whose first bytes are still looked at (observe.h). What libc's
- * own call has moved on it; or that bytes go, or have gone, without being seen. errno stays. False
- * and nothing for all other descriptors.
+ * own call has moved on it. errno stays. False and nothing for all other descriptors.
  */
 /* From here on none of this process's is looked at any more. */
 void conn_stop_observing(void);
 bool conn_is_observed(int fd);
+bool conn_any_observed(void); /* there is one, or has been */
 void conn_saw_sent(int fd, const struct iovec *iov, size_t count, size_t len);
 void conn_saw_received(int fd, const struct iovec *iov, size_t count, size_t len);
-void conn_saw_not(int fd);
+/* Bytes go past from here on, or have gone, for this cause: what is seen may have gaps. */
+void conn_saw_not(int fd, enum cause cause);
+/* The last bytes that a stream of libc's own has read, however often they are told. */
+void conn_saw_read(int fd, const void *data, size_t len);
+/* Bytes that are about to be sent, after others that may have gone past for this cause. */
+void conn_sees_sent(
+	int fd, const struct iovec *iov, size_t count, size_t len, enum cause cause);
 
 /* Process events. conn_before_fork(), then one of the next two in either process. */
 void conn_before_fork(void);

@@ -414,9 +414,9 @@ int report_alone(struct conn *conn, int type, const char *reason, const struct r
  * had. `id` gets what the event calls the connection; may be NULL. */
 int report_decision(int type, const struct policy_query *query,
 	const struct policy_decision *decision, const char *reason, uint64_t *id);
-/* What protects a connection that is left alone. */
-void report_recognised(
-	const struct conn *conn, int type, uint64_t id, const struct recognition *found);
+/* What protects a connection that is left alone, or why it is not known. */
+void report_recognised(const struct conn *conn, int type, uint64_t id,
+	const struct recognition *found, enum cause cause);
 void report_address(const struct policy_address *address, char *buf, size_t len);
 
 /* --- names.c */

@@ -230,7 +230,8 @@ int report_decision(int type, const struct policy_query *query,
 
 /* --- What protects a connection that is left alone */
 
-static const char *reason_of(const struct recognition *found, char *buf, size_t len)
+static const char *reason_of(
+	const struct recognition *found, enum cause cause, char *buf, size_t len)
 {
 	const char *banner = found->banner[RECOGNISE_RECEIVED];
 	const char *before = found->application != NULL ? found->application : "";
@@ -238,7 +239,7 @@ static const char *reason_of(const struct recognition *found, char *buf, size_t 
 	if (found->protocol == RECOGNISED_SSH)
 		return text(banner[0] != '\0' ? banner : found->banner[RECOGNISE_SENT]);
 	if (found->protocol == RECOGNISED_UNKNOWN)
-		return "its first bytes did not pass through calls that the library sees";
+		return text(cause_meaning(cause));
 	if (found->protocol == RECOGNISED_CLEAR && found->suite != 0)
 		return "the cipher suite that the program's own TLS has agreed on encrypts nothing";
 	if (found->protocol != RECOGNISED_TLS || !found->upgraded)
@@ -264,8 +265,8 @@ static void fill_recognised(struct audit_event *event, const struct recognition 
 	fill_peer(event, &found->peer);
 }
 
-void report_recognised(
-	const struct conn *conn, int type, uint64_t id, const struct recognition *found)
+void report_recognised(const struct conn *conn, int type, uint64_t id,
+	const struct recognition *found, enum cause cause)
 {
 	char suite[REGISTRY_NUMBER_LEN], group[REGISTRY_NUMBER_LEN], words[64];
 	struct audit_event event;
@@ -279,7 +280,8 @@ void report_recognised(
 		event.cipher = registry_suite(found->suite, suite);
 	if (found->group != 0)
 		event.group = registry_group(found->group, group);
-	event.reason = reason_of(found, words, sizeof(words));
+	event.reason = reason_of(found, cause, words, sizeof(words));
+	event.cause = cause_name(cause);
 	notice_debug(1, "%s: %s -> %s, protocol %s", audit_type_name((enum audit_type)type),
 		conn->local, conn->remote, event.protocol);
 	host_audit(&event);

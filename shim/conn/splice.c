@@ -130,6 +130,21 @@ static ssize_t send_piece(
 	return sent;
 }
 
+ssize_t splice_peek(int pipe, uint8_t *buf, size_t len)
+{
+	int own[2];
+	ssize_t n = own_pipe(own);
+
+	if (n < 0)
+		return n;
+	n = settle(libc.tee(pipe, own[1], len, SPLICE_F_NONBLOCK), errno);
+	if (n > 0)
+		n = drain(own[0], buf, (size_t)n);
+	sys_close(own[0]);
+	sys_close(own[1]);
+	return n;
+}
+
 ssize_t splice_from_pipe(struct conn *conn, int fd, int pipe, size_t len, int flags)
 {
 	uint8_t *buf = scratch_get();

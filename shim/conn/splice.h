@@ -8,6 +8,7 @@
 #define SEAMTLS_CONN_SPLICE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct conn;
@@ -23,5 +24,8 @@ ssize_t splice_to_pipe(struct conn *conn, int fd, int pipe, size_t len);
 /* What the pipe holds is sent, as far as the connection takes it now. A count; 0: the pipe's end;
  * -ENODATA: the pipe is empty; -EAGAIN: the connection takes nothing now; or -errno. */
 ssize_t splice_from_pipe(struct conn *conn, int fd, int pipe, size_t len, int flags);
+
+/* What the pipe holds now, which stays there. A count; -EAGAIN: nothing; or -errno. */
+ssize_t splice_peek(int pipe, uint8_t *buf, size_t len);
 
 #endif

@@ -11,7 +11,8 @@
 
 #define CLEAR_MOST 16384   /* of bytes in the clear, in which an upgrade may come */
 #define PASSED_MOST 262144 /* of bytes of any kind */
-#define ANSWER_LEN 16      /* enough to name what answers a handshake in the clear */
+#define RECORD_MOST (RECORD_MAX_PLAINTEXT + 2048) /* RFC 5246 6.2.3 */
+#define ANSWER_LEN 16 /* enough to name what answers a handshake in the clear */
 #define RECORD_VERSION_MAJOR 3
 #define RECORD_VERSION_MINOR_MOST 4
 #define CLIENT_HELLO 1
@@ -19,7 +20,7 @@
 #define SSH_MARK "SSH-"
 #define SSH_MARK_LEN 4
 
-enum match { NO, PERHAPS, TLS, SSH };
+enum match { NO, PERHAPS, TLS, SSH, BEGUN };
 
 struct recogniser *recogniser_new(void)
 {
@@ -60,14 +61,17 @@ static void decide(struct recogniser *recogniser)
 
 static enum match match_tls(const uint8_t *head, size_t len, bool answers)
 {
-	if (head[0] != RECORD_HANDSHAKE && (head[0] != RECORD_ALERT || !answers))
+	if (head[0] != RECORD_HANDSHAKE && head[0] != RECORD_APPLICATION_DATA &&
+		(head[0] != RECORD_ALERT || !answers))
 		return NO;
 	if ((len > 1 && head[1] != RECORD_VERSION_MAJOR) ||
 		(len > 2 && head[2] > RECORD_VERSION_MINOR_MOST) ||
-		(len > 3 && head[3] > RECORD_MAX_PLAINTEXT >> 8))
+		(len > 3 && head[3] > RECORD_MOST >> 8))
 		return NO;
 	if (len < HEAD_LEN)
 		return PERHAPS;
+	if (head[0] == RECORD_APPLICATION_DATA)
+		return BEGUN;
 	if (head[0] == RECORD_ALERT)
 		return TLS;
 	return head[5] == CLIENT_HELLO || head[5] == SERVER_HELLO ? TLS : NO;
@@ -200,12 +204,33 @@ static void begin(
 		way->head_len = 0;
 		take_ssh(recogniser, at, (const uint8_t *)SSH_MARK, SSH_MARK_LEN);
 		take_ssh(recogniser, at, data, len);
+	} else if (found == BEGUN && other_speaks_tls(recogniser)) {
+		way->state = WAY_DONE;
+	} else if (found == BEGUN) {
+		recogniser_gap(recogniser, RECOGNISE_SENT);
+		recogniser_gap(recogniser, RECOGNISE_RECEIVED);
 	} else if (found == NO) {
 		give_up_head(recogniser, way);
 		if (!recogniser->decided)
 			take_clear(recogniser, way, data, len);
 	} else if (recogniser->result.protocol == RECOGNISED_NOTHING) {
 		recogniser->result.protocol = RECOGNISED_UNKNOWN;
+	}
+}
+
+/* Behind a gap. */
+static void begin_behind(
+	struct recogniser *recogniser, enum recognise_way at, const uint8_t *data, size_t len)
+{
+	enum match found = PERHAPS;
+
+	for (size_t n = 1; n <= len && n <= HEAD_LEN && found == PERHAPS; n++)
+		found = match(data, n, other_speaks_tls(recogniser));
+	if (found == TLS || found == SSH) {
+		begin(recogniser, at, data, len);
+	} else if (recognise_is_named(data, len)) {
+		recogniser->ways[at].sample_len = 0;
+		take_clear(recogniser, &recogniser->ways[at], data, len);
 	}
 }
 
@@ -218,7 +243,10 @@ bool recogniser_take(
 	switch (recogniser->ways[way].state) {
 	case WAY_NEW:
 	case WAY_CLEAR:
-		begin(recogniser, way, data, len);
+		if (recogniser->ways[way].gap)
+			begin_behind(recogniser, way, data, len);
+		else
+			begin(recogniser, way, data, len);
 		break;
 	case WAY_SSH:
 		take_ssh(recogniser, way, data, len);
@@ -234,12 +262,39 @@ bool recogniser_take(
 	return recogniser->decided;
 }
 
-void recogniser_blind(struct recogniser *recogniser)
+static bool is_seen_in_clear(const struct way *way)
 {
-	if (!recogniser->decided && recogniser->result.protocol != RECOGNISED_TLS &&
-		recogniser->result.protocol != RECOGNISED_SSH)
-		recogniser->result.protocol = RECOGNISED_UNKNOWN;
-	decide(recogniser);
+	return way->state == WAY_CLEAR && !way->gap;
+}
+
+void recogniser_gap(struct recogniser *recogniser, enum recognise_way at)
+{
+	struct recognition *result = &recogniser->result;
+	struct way *way = &recogniser->ways[at], *other = &recogniser->ways[!at];
+
+	if (recogniser->decided)
+		return;
+	way->gap = true;
+	way->head_len = 0;
+	if (way->state == WAY_TLS || way->state == WAY_SSH)
+		way->state = WAY_DONE;
+	free(way->message);
+	way->message = NULL;
+	if (result->protocol == RECOGNISED_NOTHING ||
+		(result->protocol == RECOGNISED_CLEAR && result->suite == 0 &&
+			!is_seen_in_clear(other)))
+		result->protocol = RECOGNISED_UNKNOWN;
+}
+
+bool recogniser_has_gap(const struct recogniser *recogniser)
+{
+	return recogniser->ways[RECOGNISE_SENT].gap || recogniser->ways[RECOGNISE_RECEIVED].gap;
+}
+
+bool recogniser_presumes_clear(const struct recogniser *recogniser)
+{
+	return recogniser->result.protocol == RECOGNISED_CLEAR && recogniser->result.suite == 0 &&
+	       recogniser->result.application == NULL;
 }
 
 void recogniser_end(struct recogniser *recogniser)

@@ -55,8 +55,15 @@ void recogniser_free(struct recogniser *recogniser);
  */
 bool recogniser_take(
 	struct recogniser *recogniser, enum recognise_way way, const uint8_t *data, size_t len);
-/* Bytes have passed, or will, that are not to be seen: nothing more is to be known. */
-void recogniser_blind(struct recogniser *recogniser);
+/*
+ * Bytes have passed this way that were not seen. From here on only what can be nothing else counts
+ * there: the beginning of a handshake, a banner, the first word of a protocol. What was in the
+ * clear may have become TLS unseen, unless the other way has been seen and has not.
+ */
+void recogniser_gap(struct recogniser *recogniser, enum recognise_way way);
+bool recogniser_has_gap(const struct recogniser *recogniser);
+/* Whether it is taken to be in the clear only because nothing else was found. */
+bool recogniser_presumes_clear(const struct recogniser *recogniser);
 /* The connection is at its end: what is known by now is all. */
 void recogniser_end(struct recogniser *recogniser);
 

@@ -4,6 +4,8 @@
 #include "tls/recognise_private.h"
 #include <string.h>
 
+#define NAME_LEN 4 /* of letters, that other bytes do not happen to be */
+
 enum {
 	FINAL = 1, /* has no way to TLS on the same connection */
 	WHERE = 2, /* not at the beginning, but anywhere in the sample */
@@ -111,6 +113,16 @@ static const struct {
 	{ "mysql", is_mysql, false },
 	{ "ldap", is_ldap, false },
 };
+
+bool recognise_is_named(const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++)
+		if ((patterns[i].flags & WHERE) == 0 && patterns[i].len >= NAME_LEN &&
+			patterns[i].bytes[0] >= ' ' && len >= patterns[i].len &&
+			memcmp(data, patterns[i].bytes, patterns[i].len) == 0)
+			return true;
+	return false;
+}
 
 const char *recognise_application(const struct recogniser *recogniser, bool *final)
 {

@@ -34,6 +34,7 @@ struct way {
 	uint8_t alert[2];
 	size_t alert_len;
 	size_t taken; /* bytes of the handshake */
+	bool gap;     /* bytes have passed that were not seen */
 };
 
 struct recogniser {
@@ -55,5 +56,7 @@ void recognise_tls(
 /* --- recognise_clear.c */
 /* The name of what begins so; NULL: it is not known. *final: it never becomes TLS. */
 const char *recognise_application(const struct recogniser *recogniser, bool *final);
+/* Whether this cannot be anything else, wherever it stands. */
+bool recognise_is_named(const uint8_t *data, size_t len);
 
 #endif

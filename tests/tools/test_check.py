@@ -131,6 +131,8 @@ def test_json_and_csv_have_the_same_rows(seamtls, policy):
         (("local_port = 8443", "accept = both"), 'the rule "web" has accept = both: clients may go on without TLS'),
         (("local_port = 8443", "local_port = 8443\nstart = program"), "has start = program: it is in the clear until the program itself"),
         (("local_port = 8443", "local_port = 8443\nkeylog = keys.log"), "/keys.log: whoever can read this file can read the connections"),
+        (("[rule \"redis\"]", '[rule "own"]\nremote_port = 443\naction = pass\nrequire = tls\n[rule "redis"]'),
+         ':9: warning: the rule "own" has require, and [global] has no strict = yes: what a program sends by io_uring is not seen'),
         (("[rule \"redis\"]", "[rule \"all\"]\naction = deny\n[rule \"redis\"]"), 'the rule "web" is never reached: the rule "all" at'),
     ],
 )

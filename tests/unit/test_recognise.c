@@ -238,7 +238,7 @@ START_TEST(what_is_not_seen_is_unknown)
 	struct recogniser *recogniser = recogniser_new();
 
 	ck_assert(!recogniser_take(recogniser, RECOGNISE_SENT, (const uint8_t *)"hello", 5));
-	recogniser_blind(recogniser);
+	recogniser_gap(recogniser, RECOGNISE_SENT);
 	ck_assert_int_eq(recogniser_result(recogniser)->protocol, RECOGNISED_UNKNOWN);
 	recogniser_free(recogniser);
 	/* Too little to say that it is in the clear. */
@@ -246,6 +246,68 @@ START_TEST(what_is_not_seen_is_unknown)
 	recogniser_take(recogniser, RECOGNISE_SENT, (const uint8_t *)"\x16\x03", 2);
 	recogniser_end(recogniser);
 	ck_assert_int_eq(recogniser_result(recogniser)->protocol, RECOGNISED_UNKNOWN);
+	recogniser_free(recogniser);
+}
+END_TEST
+
+#define HELLO "\x16\x03\x03\x00\x30\x02"
+#define DATA "\x17\x03\x03\x00\x30xxxx"
+#define ONE(text) text, sizeof text - 1
+
+/* What is taken each way, 's' or 'r', where "" is a gap. */
+static const struct {
+	const char *name;
+	struct {
+		char way;
+		const char *data;
+		size_t len;
+	} steps[4];
+	enum recognised want;
+} gaps[] = {
+	{ "peer's hello", { { 's', ONE("") }, { 'r', ONE(HELLO) } }, RECOGNISED_TLS },
+	{ "peer's banner", { { 's', ONE("") }, { 'r', ONE("SSH-2.0-x\r\n") } }, RECOGNISED_SSH },
+	{ "peer's answer", { { 's', ONE("") }, { 'r', ONE("HTTP/1.1 200 OK\r\n") } },
+		RECOGNISED_CLEAR },
+	{ "peer says anything", { { 's', ONE("") }, { 'r', ONE("welcome") } }, RECOGNISED_CLEAR },
+	{ "peer says data", { { 's', ONE("") }, { 'r', ONE(DATA) } }, RECOGNISED_UNKNOWN },
+	{ "data at once", { { 's', ONE(DATA) }, { 'r', ONE(DATA) } }, RECOGNISED_UNKNOWN },
+	{ "data behind a hello", { { 'r', ONE(HELLO) }, { 's', ONE(DATA) } }, RECOGNISED_TLS },
+	{ "both", { { 's', ONE("") }, { 'r', ONE("") }, { 'r', ONE("welcome") } },
+		RECOGNISED_UNKNOWN },
+	{ "both, hello", { { 's', ONE("") }, { 'r', ONE("") }, { 'r', ONE(HELLO) } },
+		RECOGNISED_TLS },
+	{ "both, word", { { 's', ONE("") }, { 'r', ONE("") }, { 's', ONE("GET / ") } },
+		RECOGNISED_CLEAR },
+	{ "may have upgraded", { { 'r', ONE("220 ESMTP") }, { 's', ONE("") }, { 'r', ONE("") } },
+		RECOGNISED_UNKNOWN },
+	{ "answers are seen", { { 'r', ONE("220 ESMTP") }, { 's', ONE("") }, { 'r', ONE("250 ") } },
+		RECOGNISED_CLEAR },
+	{ "binary is no word", { { 's', ONE("") }, { 's', ONE("\x05\x01\x00") } },
+		RECOGNISED_UNKNOWN },
+	{ "hello goes on unseen",
+		{ { 's', ONE("\x16\x03\x01\x02\x00\x01") }, { 's', ONE("") },
+			{ 's', ONE("more") } },
+		RECOGNISED_TLS },
+};
+#define GAPS (sizeof gaps / sizeof gaps[0])
+
+START_TEST(behind_a_gap_only_what_is_certain_counts)
+{
+	struct recogniser *recogniser = recogniser_new();
+
+	for (size_t i = 0; i < 4 && gaps[_i].steps[i].way != 0; i++) {
+		enum recognise_way way =
+			gaps[_i].steps[i].way == 's' ? RECOGNISE_SENT : RECOGNISE_RECEIVED;
+
+		if (gaps[_i].steps[i].len == 0)
+			recogniser_gap(recogniser, way);
+		else
+			recogniser_take(recogniser, way, (const uint8_t *)gaps[_i].steps[i].data,
+				gaps[_i].steps[i].len);
+	}
+	recogniser_end(recogniser);
+	ck_assert_msg(recogniser_result(recogniser)->protocol == gaps[_i].want, "%s: %s",
+		gaps[_i].name, recognised_name(recogniser_result(recogniser)->protocol));
 	recogniser_free(recogniser);
 }
 END_TEST
@@ -276,6 +338,7 @@ int main(void)
 	tcase_add_test(tcase, one_direction_alone_is_tls);
 	tcase_add_test(tcase, nothing_is_nothing);
 	tcase_add_test(tcase, what_is_not_seen_is_unknown);
+	tcase_add_loop_test(tcase, behind_a_gap_only_what_is_certain_counts, 0, GAPS);
 	tcase_add_test(tcase, what_stays_in_the_clear_is_decided);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
