@@ -78,6 +78,8 @@ static const struct policy_choice choices_accept[] = {
 static const struct policy_choice choices_require[] = {
 	{ "nothing", 0, 0 },
 	{ "tls", POLICY_REQUIRE_TLS, 0 },
+	{ "tls1.2", POLICY_REQUIRE_TLS12, 0 },
+	{ "tls1.3", POLICY_REQUIRE_TLS13, 0 },
 	{ "ssh", POLICY_REQUIRE_SSH, 0 },
 	{ NULL, 0, 0 },
 };

@@ -34,7 +34,12 @@ enum policy_program_tls { POLICY_PROGRAM_WRAP, POLICY_PROGRAM_DENY, POLICY_PROGR
 enum policy_start { POLICY_START_CONNECTION, POLICY_START_PROGRAM };
 enum policy_plane { POLICY_PLANE_AUTO, POLICY_PLANE_USER, POLICY_PLANE_KERNEL };
 enum policy_hand_on { POLICY_HAND_ON_RELAY, POLICY_HAND_ON_KERNEL };
-enum policy_require { POLICY_REQUIRE_TLS = 1, POLICY_REQUIRE_SSH = 2 };
+enum policy_require {
+	POLICY_REQUIRE_TLS = 1, /* of any version */
+	POLICY_REQUIRE_SSH = 2,
+	POLICY_REQUIRE_TLS12 = 4, /* this or a later one */
+	POLICY_REQUIRE_TLS13 = 8
+};
 enum policy_handshake_at { POLICY_AT_CONNECT, POLICY_AT_FIRST_USE };
 
 #define POLICY_SPKI_LEN 32 /* SHA-256 */

@@ -9,6 +9,7 @@
 #include "guard.h"
 #include "libc.h"
 #include "notice.h"
+#include "tls/registry.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +41,7 @@ static enum gate_verdict judge(struct conn *conn, enum recognise_way way, const 
 		return GATE_REFUSED;
 	copy = share->gate;
 	verdict = take_parts(&copy, way, iov, count, len);
-	if (pass && verdict != GATE_REFUSED)
+	if (pass && verdict < GATE_REFUSED)
 		share->gate = copy;
 	share_unlock(&share->send_lock);
 	return verdict;
@@ -58,23 +59,44 @@ int gate_begin(struct conn *conn)
 
 static void required(const struct conn *conn, char *out, size_t len)
 {
-	unsigned require = conn->rule->require;
+	static const struct {
+		enum policy_require require;
+		const char *name;
+	} names[] = { { POLICY_REQUIRE_TLS, "tls" }, { POLICY_REQUIRE_TLS12, "tls1.2" },
+		{ POLICY_REQUIRE_TLS13, "tls1.3" }, { POLICY_REQUIRE_SSH, "ssh" } };
+	size_t at = (size_t)snprintf(out, len, "require =");
 
-	snprintf(out, len, "require = %s",
-		require == (POLICY_REQUIRE_TLS | POLICY_REQUIRE_SSH) ? "tls, ssh"
-		: require == POLICY_REQUIRE_TLS                      ? "tls"
-								     : "ssh");
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names) && at < len; i++)
+		if ((conn->rule->require & names[i].require) != 0)
+			at += (size_t)snprintf(out + at, len - at, "%s %s",
+				out[at - 1] == '=' ? "" : ",", names[i].name);
+}
+
+static void say_what(enum gate_verdict verdict, enum recognise_way way,
+	const struct recognition *found, char *out, size_t len)
+{
+	const char *who = way == RECOGNISE_SENT ? "the program" : "the peer";
+	char suite[REGISTRY_NUMBER_LEN];
+	const char *version = found != NULL ? registry_version(found->version) : NULL;
+
+	if (verdict == GATE_TOO_OLD)
+		snprintf(out, len, "%s agrees on %s", who, version != NULL ? version : "old TLS");
+	else if (verdict == GATE_UNSAFE)
+		snprintf(out, len, "%s agrees on a cipher suite that encrypts nothing (%s)", who,
+			found != NULL ? registry_suite(found->suite, suite) : "?");
+	else
+		snprintf(out, len, "%s speaks in the clear", who);
 }
 
 /* The connection is over. -EACCES. */
-static ssize_t refuse(struct conn *conn, int fd, enum recognise_way way, const char *what)
+static ssize_t refuse(struct conn *conn, int fd, enum recognise_way way, enum gate_verdict verdict)
 {
-	char reason[TLS_REASON_MAX], key[32];
+	char reason[TLS_REASON_MAX], key[48], what[128];
 
 	guard_lock(&conn->lock);
 	required(conn, key, sizeof(key));
-	snprintf(reason, sizeof(reason), "%s %s, and the rule says '%s'",
-		way == RECOGNISE_SENT ? "the program" : "the peer", what, key);
+	say_what(verdict, way, observe_found(conn), what, sizeof(what));
+	snprintf(reason, sizeof(reason), "%s, and the rule says '%s'", what, key);
 	if (conn_state(conn) == CONN_GATED) {
 		report_alone(conn, AUDIT_DENY, reason, observe_found(conn));
 		observe_forget_locked(conn);
@@ -92,13 +114,13 @@ static ssize_t refuse(struct conn *conn, int fd, enum recognise_way way, const c
 	return -EACCES;
 }
 
-static ssize_t refuse_clear(struct conn *conn, int fd, enum recognise_way way,
-	const struct iovec *iov, size_t count, size_t len)
+static ssize_t refuse_bytes(struct conn *conn, int fd, enum recognise_way way,
+	const struct iovec *iov, size_t count, size_t len, enum gate_verdict verdict)
 {
 	guard_lock(&conn->lock);
 	observe_name(conn, way, iov, count, len);
 	guard_unlock(&conn->lock);
-	return refuse(conn, fd, way, "speaks in the clear");
+	return refuse(conn, fd, way, verdict);
 }
 
 static void passed(struct conn *conn, enum recognise_way way, const struct iovec *iov, size_t count,
@@ -158,12 +180,14 @@ static size_t bytes_of(const struct iovec *iov, size_t count)
 ssize_t gate_send(struct conn **held, int fd, const struct iovec *iov, size_t count, int flags)
 {
 	size_t len = bytes_of(iov, count);
+	enum gate_verdict verdict;
 	ssize_t n;
 
 	if ((flags & MSG_OOB) != 0)
 		return -EOPNOTSUPP;
-	if (judge(*held, RECOGNISE_SENT, iov, count, len, false) == GATE_REFUSED)
-		return refuse_clear(*held, fd, RECOGNISE_SENT, iov, count, len);
+	verdict = judge(*held, RECOGNISE_SENT, iov, count, len, false);
+	if (verdict >= GATE_REFUSED)
+		return refuse_bytes(*held, fd, RECOGNISE_SENT, iov, count, len, verdict);
 	n = move(held, fd, iov, count, flags, send_message);
 	if (n > 0 && *held != NULL)
 		passed(*held, RECOGNISE_SENT, iov, count, (size_t)n);
@@ -182,6 +206,7 @@ static void wipe(const struct iovec *iov, size_t count, size_t len)
 
 ssize_t gate_receive(struct conn **held, int fd, const struct iovec *iov, size_t count, int flags)
 {
+	enum gate_verdict verdict = GATE_OPEN;
 	ssize_t n;
 
 	if ((flags & (MSG_OOB | MSG_TRUNC)) != 0)
@@ -189,12 +214,14 @@ ssize_t gate_receive(struct conn **held, int fd, const struct iovec *iov, size_t
 	n = move(held, fd, iov, count, flags, receive_message);
 	if (n <= 0)
 		return n;
-	if (*held == NULL || conn_state(*held) == CONN_FAILED ||
-		(conn_state(*held) == CONN_GATED && judge(*held, RECOGNISE_RECEIVED, iov, count,
-							    (size_t)n, false) == GATE_REFUSED)) {
-		n = *held != NULL
-			    ? refuse_clear(*held, fd, RECOGNISE_RECEIVED, iov, count, (size_t)n)
-			    : -EACCES;
+	if (*held == NULL || conn_state(*held) == CONN_FAILED)
+		verdict = GATE_REFUSED;
+	else if (conn_state(*held) == CONN_GATED)
+		verdict = judge(*held, RECOGNISE_RECEIVED, iov, count, (size_t)n, false);
+	if (verdict >= GATE_REFUSED) {
+		n = *held != NULL ? refuse_bytes(*held, fd, RECOGNISE_RECEIVED, iov, count,
+					    (size_t)n, verdict)
+				  : -EACCES;
 		wipe(iov, count, bytes_of(iov, count));
 		return n;
 	}

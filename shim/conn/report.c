@@ -289,6 +289,7 @@ void report_recognised(const struct conn *conn, int type, uint64_t id,
 
 int report_alone(struct conn *conn, int type, const char *reason, const struct recognition *found)
 {
+	char suite[REGISTRY_NUMBER_LEN];
 	struct audit_event event;
 
 	audit_event_init(&event, type);
@@ -298,10 +299,13 @@ int report_alone(struct conn *conn, int type, const char *reason, const struct r
 	if (found != NULL) {
 		event.protocol = recognised_name(found->protocol);
 		event.application = found->application;
+		event.version = registry_version(found->version);
 	}
 	/* What begins like TLS and does not go on like it. */
-	if (found != NULL && found->protocol == RECOGNISED_TLS)
+	if (found != NULL && found->protocol == RECOGNISED_TLS && found->version == 0)
 		event.protocol = recognised_name(RECOGNISED_CLEAR);
+	if (found != NULL && found->suite != 0)
+		event.cipher = registry_suite(found->suite, suite);
 	event.reason = reason;
 	notice_debug(1, "%s: %s -> %s, rule '%s'%s%s", audit_type_name((enum audit_type)type),
 		conn->local, conn->remote, conn->rule->name, reason != NULL ? ": " : "",

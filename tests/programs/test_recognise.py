@@ -5,7 +5,6 @@ import socket
 import socketserver
 import ssl
 import sys
-import threading
 
 import pytest
 
@@ -15,6 +14,7 @@ from peers import Echo, Http, client_context, connect, content, read_exactly, se
 from seam import need, rule
 from servers import start_redis
 from ssh import Ssh
+from tap import Tap
 
 pytestmark = pytest.mark.tls_only
 PYTHON = sys.executable
@@ -33,36 +33,6 @@ def only(program, **fields):
         name: second[name] for name in ("conn", "pid", "direction", "local", "remote", "program")}
     assert {name: second.get(name) for name in fields} == fields
     return second
-
-
-class Tap:
-    """Between a client and a server, to know what the client has sent."""
-
-    def __init__(self, seam, port):
-        self.sent = b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.server_port = port
-        seam.cleanups.append(self.listener.close)
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        client, _ = self.listener.accept()
-        with client, socket.create_connection(("127.0.0.1", self.server_port)) as server:
-            other = threading.Thread(target=self.pump, args=(server, client), daemon=True)
-            other.start()
-            self.pump(client, server, True)
-            other.join()
-
-    def pump(self, source, to, keep=False):
-        try:
-            while data := source.recv(65536):
-                if keep:
-                    self.sent += data
-                to.sendall(data)
-            to.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
 
 JAVA = """

@@ -12,6 +12,7 @@ from peers import Echo, Http, Sink, connect, content, digest, echo_exchange, sta
 from seam import need, rule
 from servers import INETD, start_redis
 from ssh import Ssh
+from tap import Tap
 
 pytestmark = pytest.mark.tls_only
 PYTHON = sys.executable
@@ -354,6 +355,108 @@ print(secure.recv(4))
     peer = start_server(seam, Echo)
     program = seam.run([PYTHON, "-c", source, peer.port, seam.pki.ca], requires(seam, "outbound", peer.port))
     assert program.stdout == b"(0, 1)\n(0, 0)\nb'word'\n"
+
+
+# --- How old it may be
+
+OLD = ["-cipher", "ALL:@SECLEVEL=0"]
+VERSIONS = {"1.0": "-tls1", "1.1": "-tls1_1", "1.2": "-tls1_2", "1.3": "-tls1_3"}
+
+
+def s_server(seam, version, policy=None, cipher=OLD):
+    good = seam.pki.good
+    return seam.serve(lambda port: ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", good.cert, "-key", good.key,
+                                    "-rev", VERSIONS[version], *cipher], policy)
+
+
+def s_client(seam, port, policy=None, cipher=OLD, version=None):
+    return seam.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet", "-CAfile", seam.pki.ca, *cipher,
+                     *([VERSIONS[version]] if version else ["-min_protocol", "TLSv1"])], policy, status=None, stdin=b"terces\nCLOSE\n")
+
+
+def record_types(data):
+    """Of the records of TLS that follow each other (RFC 8446 5.1)."""
+    types = []
+    while data:
+        types.append(data[0])
+        data = data[5 + int.from_bytes(data[3:5], "big"):]
+    return types
+
+
+@pytest.mark.parametrize("side, what, version, passes", [
+    ("outbound", "tls", "1.0", True), ("outbound", "tls1.2", "1.0", False), ("outbound", "tls1.2", "1.1", False),
+    ("outbound", "tls1.2", "1.2", True), ("outbound", "tls1.2", "1.3", True), ("outbound", "tls1.3", "1.2", False),
+    ("outbound", "tls1.3", "1.3", True), ("outbound", "tls1.3, ssh", "1.1", False),
+    ("inbound", "tls", "1.1", True), ("inbound", "tls1.2", "1.1", False), ("inbound", "tls1.3", "1.2", False), ("inbound", "tls1.3", "1.3", True),
+])
+def test_the_lowest_version(seam, side, what, version, passes):
+    """Refused when the ServerHello comes, or is about to go: no data of the program's follows it."""
+    need("openssl")
+    if side == "outbound":
+        tap = Tap(seam, s_server(seam, version).port)
+        client = s_client(seam, tap.port, requires(seam, "outbound", tap.port, what))
+        judged = client
+    else:
+        judged = server = s_server(seam, version, lambda port: requires(seam, "inbound", port, what))
+        tap = Tap(seam, server.port)
+        client = s_client(seam, tap.port)
+    tap.finish()
+    if passes:
+        assert b"secret" in client.stdout, client.story()
+        assert judged.audit.wait("pass", protocol="tls")[0]["version"] == f"TLSv{version}"
+        return
+    assert b"secret" not in client.stdout
+    denied = judged.audit.wait("deny", rule="own")[0]
+    who = "the peer" if side == "outbound" else "the program"
+    assert denied["reason"] == f"{who} agrees on TLSv{version}, and the rule says 'require = {what}'"
+    assert (denied["protocol"], denied["version"], denied["cause"]) == ("tls", f"TLSv{version}", "unprotected") and denied["advice"]
+    assert set(record_types(tap.sent) + record_types(tap.received)) <= {21, 22}  # alerts and the handshake's
+
+
+def test_what_encrypts_nothing(seam):
+    need("openssl")
+    null = ["-cipher", "NULL:@SECLEVEL=0"]
+    tap = Tap(seam, s_server(seam, "1.2", cipher=null).port)
+    client = s_client(seam, tap.port, requires(seam, "outbound", tap.port), null, "1.2")
+    assert b"terces" not in tap.finish()
+    reason = client.audit.wait("deny", rule="own")[0]["reason"]
+    assert reason.startswith("the peer agrees on a cipher suite that encrypts nothing (TLS_") and "_NULL_" in reason
+
+
+@pytest.mark.parametrize("program", ["curl", "gnutls-cli"])
+def test_others_below_the_lowest(seam, program):
+    need(program)
+    peer = start_server(seam, Http, version="1.2")
+    argv = {"curl": ["curl", "-sS", "--cacert", seam.pki.ca, f"https://localhost:{peer.port}/700"],
+            "gnutls-cli": ["gnutls-cli", "--x509cafile", seam.pki.ca, "-p", peer.port, "localhost"]}[program]
+    client = seam.run(argv, requires(seam, "outbound", peer.port, "tls1.3"), status=None, stdin=b"GET /700 HTTP/1.0\r\n\r\n")
+    assert client.status != 0 and client.audit.wait("deny", rule="own")[0]["version"] == "TLSv1.2"
+    assert not peer.seen[0].data
+
+
+def test_an_alert_opens_nothing(seam):
+    """The peer refuses the handshake; whoever then goes on in the clear does not get far."""
+    class Refusing(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(1000)
+            self.request.sendall(bytes.fromhex("15030300020228"))
+            self.request.seen.data += self.request.recv(1000)
+
+    source = """
+import socket, sys
+sock = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+sock.sendall(bytes.fromhex("160301000501") + b"1234")
+print(sock.recv(100).hex())
+try:
+    sock.sendall(b"GET /secret HTTP/1.0")
+except OSError as error:
+    print(error.errno)
+"""
+    peer = start_plain_server(seam, Refusing)
+    program = seam.run([PYTHON, "-c", source, peer.port], requires(seam, "outbound", peer.port))
+    assert program.stdout == b"15030300020228\n13\n"
+    peer.wait_ended()
+    assert peer.seen[0].data == b""
 
 
 # --- deny
