@@ -3,10 +3,9 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 
-/* What the kernel takes for any descriptor. RWF_NOAPPEND, Linux 6.9, has no name in older headers.
- */
-#define RWF_OF_SOCKETS (RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_NOWAIT | RWF_APPEND | 0x20)
+#define RWF_NOSIGNAL_BIT 0x100 /* Linux 6.18; older headers have no name for it */
 
 ssize_t errno_return(ssize_t n)
 {
@@ -26,10 +25,53 @@ ssize_t errno_return_sent(ssize_t n, int flags)
 	return errno_return(n);
 }
 
-int socket_flags(int flags, int *out)
+ssize_t socket_tries(const struct iovec *iov, int count, off_t offset, int flags, bool writes)
 {
-	*out = (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0;
-	return (flags & ~RWF_OF_SOCKETS) == 0 ? 0 : -EOPNOTSUPP;
+	int ends[2], saved = errno;
+	ssize_t n;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) {
+		n = -errno;
+		errno = saved;
+		return n;
+	}
+	n = writes ? libc.pwritev2(ends[0], iov, count, offset, flags)
+		   : libc.preadv2(ends[0], iov, count, offset, flags);
+	if (n < 0)
+		n = -errno;
+	libc.close(ends[0]);
+	libc.close(ends[1]);
+	errno = saved;
+	return n;
+}
+
+/* Whether a kernel knows a flag, and for sockets, depends on its age: so it is asked, once. */
+static bool kernel_takes(int flag, bool writes)
+{
+	static _Atomic uint32_t asked[2], taken[2];
+	uint8_t byte = 0;
+	const struct iovec part = { &byte, 1 };
+	ssize_t n;
+
+	if ((asked[writes] & (uint32_t)flag) == 0) {
+		n = socket_tries(&part, 1, -1, flag, writes);
+		if (n == -EMFILE || n == -ENFILE || n == -ENOMEM)
+			return true; /* there was no socket to ask it on */
+		if (n != -EOPNOTSUPP)
+			taken[writes] |= (uint32_t)flag;
+		asked[writes] |= (uint32_t)flag;
+	}
+	return (taken[writes] & (uint32_t)flag) != 0;
+}
+
+int socket_flags(int flags, bool writes, int *out)
+{
+	*out = ((flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0) |
+	       (writes && (flags & RWF_NOSIGNAL_BIT) != 0 ? MSG_NOSIGNAL : 0);
+	for (uint32_t left = (uint32_t)flags; left != 0; left &= left - 1)
+		if (!kernel_takes((int)(left & -left), writes))
+			return -EOPNOTSUPP;
+	return 0;
 }
 
 size_t iov_bytes(const struct iovec *iov, size_t count)

@@ -29,9 +29,13 @@ ssize_t errno_return_sent(ssize_t n, int flags);
 
 /*
  * What preadv2() and pwritev2() mean on a socket, as flags of recv() and send(). Flags that are
- * about files mean nothing to a socket, but the kernel takes them. 0, or -EOPNOTSUPP.
+ * about files mean nothing to a socket, but the kernel takes them: which ones, it says itself. 0,
+ * or -EOPNOTSUPP.
  */
-int socket_flags(int flags, int *out);
+int socket_flags(int flags, bool writes, int *out);
+/* What the kernel makes of such a call on a socket that is not connected to anybody. A count or
+ * -errno. */
+ssize_t socket_tries(const struct iovec *iov, int count, off_t offset, int flags, bool writes);
 
 /* The bytes of all parts. */
 size_t iov_bytes(const struct iovec *iov, size_t count);

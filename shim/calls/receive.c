@@ -74,11 +74,11 @@ SEAM_EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 
 SEAM_EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
-	int as_flags, r = socket_flags(flags, &as_flags);
+	int as_flags, r = socket_flags(flags, false, &as_flags);
 	ssize_t n;
 
 	if (r < 0 && is_mapped(fd))
-		return errno_return(r);
+		return errno_return(socket_tries(iov, count, offset, flags, false));
 	/* A socket has no offset: the kernel refuses it. */
 	if (r < 0 || offset != -1 || !receive_parts(fd, iov, count, as_flags, &n))
 		return seen_received_parts(

@@ -74,16 +74,16 @@ SEAM_EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 
 SEAM_EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
-	int as_flags, r = socket_flags(flags, &as_flags);
+	int as_flags, r = socket_flags(flags, true, &as_flags);
 	ssize_t n;
 
 	if (r < 0 && is_mapped(fd))
-		return errno_return(r);
+		return errno_return(socket_tries(iov, count, offset, flags, true));
 	/* A socket has no offset: the kernel refuses it. */
 	if (r < 0 || offset != -1 || !transmit_parts(fd, iov, count, as_flags, &n))
 		return seen_sent_parts(
 			fd, iov, (size_t)count, libc.pwritev2(fd, iov, count, offset, flags));
-	return errno_return_sent(n, 0);
+	return errno_return_sent(n, as_flags);
 }
 SEAM_ALIAS(pwritev64v2, pwritev2);
 

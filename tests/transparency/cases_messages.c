@@ -255,6 +255,11 @@ static void odd_lengths(void)
 	say_result("pwritev2 of none", pwritev2(fd, parts, 0, -1, 0));
 	say_result("pwritev2 with odd flags", pwritev2(fd, parts, 1, -1, 0x40000000));
 	say_result("preadv2 with odd flags", preadv2(fd, parts, 1, -1, 0x40000000));
+	/* Each kernel knows more of them. */
+	for (int flag = 0x10; flag <= 0x800; flag *= 2)
+		say_result("preadv2 with a flag", preadv2(fd, parts, 1, -1, flag | RWF_NOWAIT));
+	for (int flag = 0x20; flag <= 0x800; flag *= 2)
+		say_result("pwritev2 of no length", pwritev2(fd, parts, 0, -1, flag));
 	parts[1].iov_len = too_much;
 	say_result("writev of a negative part", writev(fd, parts, 2));
 	say_result("readv of a negative part", readv(fd, parts, 2));
