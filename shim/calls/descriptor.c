@@ -202,6 +202,8 @@ static int control(struct conn *conn, int fd, int cmd, long arg)
 		r = libc.fcntl(fd, cmd, arg);
 		if (r >= 0)
 			conn_set_nonblock(conn, (arg & O_NONBLOCK) != 0);
+		if (r >= 0 && (arg & O_ASYNC) != 0)
+			conn_expect_signals(conn, fd);
 		return r;
 	default:
 		return libc.fcntl(fd, cmd, arg);
@@ -263,6 +265,11 @@ static int ioctl_mapped(struct conn *conn, int fd, unsigned long request, void *
 		r = libc.ioctl(fd, request, arg);
 		if (r == 0)
 			conn_set_nonblock(conn, *(const int *)arg != 0);
+		return r;
+	case FIOASYNC:
+		r = libc.ioctl(fd, request, arg);
+		if (r == 0 && *(const int *)arg != 0)
+			conn_expect_signals(conn, fd);
 		return r;
 	case FIOCLEX:
 	case FIONCLEX:

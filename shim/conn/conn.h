@@ -98,6 +98,8 @@ bool conn_close_on_exec(const struct conn *conn, int fd);
 void conn_set_close_on_exec(struct conn *conn, int fd, bool on);
 
 void conn_set_nonblock(struct conn *conn, bool on);
+/* The program wants SIGIO, which comes for data only while nothing else is the next to be read. */
+void conn_expect_signals(struct conn *conn, int fd);
 
 /* Bytes of plaintext that a read would give now. */
 int conn_readable_bytes(struct conn *conn, int fd);

@@ -140,7 +140,9 @@ static inline void conn_set_state(struct conn *conn, enum conn_state state)
 /*
  * Whether "readable" has to be looked at before the program hears of it: a blocking read after it
  * must not wait for what is left of a record, and before the first data TLS 1.3 sends tickets. For
- * the rest, non-blocking programs take it as what it is, spurious.
+ * the rest, non-blocking programs take it as what it is, spurious. Of the kernel's TLS every one is
+ * looked at: it calls a descriptor readable for each piece of a record, and as long as a record
+ * that is no data is the next, what comes behind that makes no new edge and no signal.
  */
 static inline bool conn_settles(const struct conn *conn)
 {
@@ -148,6 +150,7 @@ static inline bool conn_settles(const struct conn *conn)
 
 	return conn_state(conn) == CONN_OPEN &&
 	       (!atomic_load_explicit(&share->nonblock, memory_order_relaxed) ||
+		       share->kernel_receives || share->kernel_receive_due ||
 		       (conn->role == TLS_CLIENT && share->receive_key.version == RECORD_TLS13 &&
 			       !atomic_load_explicit(&share->data_seen, memory_order_relaxed)));
 }

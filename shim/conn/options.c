@@ -72,6 +72,12 @@ void conn_set_nonblock(struct conn *conn, bool on)
 		atomic_store(&conn->share->nonblock, on);
 }
 
+void conn_expect_signals(struct conn *conn, int fd)
+{
+	if (conn_state(conn) == CONN_OPEN && conn_is_by_kernel(conn))
+		conn_settle(conn, fd);
+}
+
 void conn_repeat_error(struct conn *conn)
 {
 	if (conn_state(conn) == CONN_FAILED)
