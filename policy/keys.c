@@ -115,6 +115,7 @@ static const struct policy_choice choices_plane[] = {
 	{ NULL, 0, 0 },
 };
 static const struct policy_choice choices_hand_on[] = {
+	{ "auto", POLICY_HAND_ON_AUTO, 0 },
 	{ "relay", POLICY_HAND_ON_RELAY, 0 },
 	{ "kernel", POLICY_HAND_ON_KERNEL, CHOICE_RELAXES },
 	{ NULL, 0, 0 },

@@ -33,7 +33,7 @@ enum policy_starttls {
 enum policy_program_tls { POLICY_PROGRAM_WRAP, POLICY_PROGRAM_DENY, POLICY_PROGRAM_PASS };
 enum policy_start { POLICY_START_CONNECTION, POLICY_START_PROGRAM };
 enum policy_plane { POLICY_PLANE_AUTO, POLICY_PLANE_USER, POLICY_PLANE_KERNEL };
-enum policy_hand_on { POLICY_HAND_ON_RELAY, POLICY_HAND_ON_KERNEL };
+enum policy_hand_on { POLICY_HAND_ON_AUTO, POLICY_HAND_ON_RELAY, POLICY_HAND_ON_KERNEL };
 enum policy_require {
 	POLICY_REQUIRE_TLS = 1, /* of any version */
 	POLICY_REQUIRE_SSH = 2,

@@ -47,6 +47,9 @@ struct tls_context *host_context(
  */
 void host_prepare(void);
 
+/* Each rule of the policy that protects connections, whatever they are. */
+void host_each_rule(void (*look)(const struct policy_rule *rule));
+
 /* Opens the audit log, if there is to be one. 0, or -errno if policy requires an audit and there
  * can be none. */
 int host_audit_open(void);

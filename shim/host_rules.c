@@ -351,6 +351,18 @@ void host_prepare(void)
 	rules_unref(rules);
 }
 
+void host_each_rule(void (*look)(const struct policy_rule *rule))
+{
+	struct rules *rules = host_has_policy() ? rules_hold() : NULL;
+
+	if (rules == NULL)
+		return;
+	for (size_t i = 0; i < rules->policy->rule_count; i++)
+		if (rules->policy->rules[i].action == POLICY_TLS)
+			look(&rules->policy->rules[i]);
+	rules_unref(rules);
+}
+
 /* --- From one policy to the next */
 
 static const struct policy_rule *rule_named(

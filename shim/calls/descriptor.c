@@ -3,6 +3,7 @@
 #include "calls/streams.h"
 #include "conn/memory.h"
 #include "conn/relay.h"
+#include "host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +103,18 @@ static bool is_for_others(struct conn *conn, int fd, int number)
 	return number <= STDERR_FILENO || conn_is_visited(conn, fd) || streams_have(number);
 }
 
+/* What a vfork child will execute is not known yet. */
+static enum departure departure_onto(void)
+{
+	return host_is_visitor() ? DEPARTS_TO_COVERED : DEPARTS_TO_STREAMS;
+}
+
+/* A vfork child has FD_CLOEXEC taken off. */
+static int hand_on(struct conn *conn, int fd)
+{
+	return relay_onto(conn, fd, fd, DEPARTS_TO_COVERED) < 0 ? (int)errno_return(-EACCES) : 0;
+}
+
 /* A copy that the kernel has put on a number of its choice. */
 static int copied(struct conn *conn, int fd, int made, bool close_on_exec)
 {
@@ -113,7 +126,7 @@ static int copied(struct conn *conn, int fd, int made, bool close_on_exec)
 		conn_duplicated(conn, fd, made, close_on_exec);
 		return made;
 	}
-	r = relay_onto(conn, fd, made);
+	r = relay_onto(conn, fd, made, departure_onto());
 	if (r < 0)
 		libc.close(made);
 	else if (close_on_exec)
@@ -135,7 +148,7 @@ SEAM_EXPORT int dup(int fd)
 
 static int duplicate_mapped(struct conn *conn, int fd, int fd2, int flags)
 {
-	int r = relay_onto(conn, fd, fd2);
+	int r = relay_onto(conn, fd, fd2, departure_onto());
 
 	if (r >= 0 && (flags & O_CLOEXEC) != 0)
 		libc.fcntl(fd2, F_SETFD, FD_CLOEXEC);
@@ -195,7 +208,7 @@ static int control(struct conn *conn, int fd, int cmd, long arg)
 					    : libc.fcntl(fd, cmd, arg);
 	case F_SETFD:
 		if ((arg & FD_CLOEXEC) == 0 && conn_is_visited(conn, fd))
-			return relay_onto(conn, fd, fd) < 0 ? (int)errno_return(-EACCES) : 0;
+			return hand_on(conn, fd);
 		conn_set_close_on_exec(conn, fd, (arg & FD_CLOEXEC) != 0);
 		return libc.fcntl(fd, cmd, conn_is_mapped(conn) ? FD_CLOEXEC : arg);
 	case F_SETFL:
@@ -274,7 +287,7 @@ static int ioctl_mapped(struct conn *conn, int fd, unsigned long request, void *
 	case FIOCLEX:
 	case FIONCLEX:
 		if (request == FIONCLEX && conn_is_visited(conn, fd))
-			return relay_onto(conn, fd, fd) < 0 ? (int)errno_return(-EACCES) : 0;
+			return hand_on(conn, fd);
 		conn_set_close_on_exec(conn, fd, request == FIOCLEX);
 		return 0;
 	default:

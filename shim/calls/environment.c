@@ -92,6 +92,11 @@ size_t environment_lacks(char *const envp[])
 	return count > 0 && is_wanted() ? count : 0;
 }
 
+bool environment_loads(char *const envp[])
+{
+	return envp != NULL && (!lacks_library(envp) || environment_lacks(envp) > 0);
+}
+
 static size_t length(char *const envp[])
 {
 	size_t count = 0;

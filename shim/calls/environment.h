@@ -15,6 +15,9 @@ void environment_learn(char *const envp[]);
 
 /* How many strings have to be put in; 0: envp may be used as it is. */
 size_t environment_lacks(char *const envp[]);
+/* Whether a program that is given `envp` by ENVIRONMENT_FOR() has the library in it, if its loader
+ * can. */
+bool environment_loads(char *const envp[]);
 /* Bytes that environment_complete() needs for envp. */
 size_t environment_size(char *const envp[]);
 /* envp with all that it lacks, in `memory`. */

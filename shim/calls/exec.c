@@ -5,39 +5,54 @@
  */
 #include "calls/border.h"
 #include "calls/environment.h"
+#include "calls/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #define WATCHES_MOST 64
 
-typedef int exec_function(void *how, char *const argv[], char *const envp[]);
+/* How a program is executed, and its file opened to be looked at. */
+struct way {
+	int (*execute)(const void *how, char *const argv[], char *const envp[]);
+	int (*open)(const void *how);
+};
 
-static int run(exec_function *real, void *how, char *const argv[], char *const envp[])
+static int run(const struct way *way, const void *how, char *const argv[], char *const envp[])
 {
+	const struct conn_next next = { way->open, how, environment_loads(envp) };
 	int watches[WATCHES_MOST];
-	size_t count = conn_before_exec(watches, WATCHES_MOST);
-	int r = real(how, argv, ENVIRONMENT_FOR(envp));
+	size_t count = conn_before_exec(watches, WATCHES_MOST, &next);
+	int r = way->execute(how, argv, ENVIRONMENT_FOR(envp));
 
 	conn_exec_failed(watches, count);
 	return r;
 }
 
-static int real_execve(void *how, char *const argv[], char *const envp[])
+static int real_execve(const void *how, char *const argv[], char *const envp[])
 {
 	return libc.execve(how, argv, envp);
 }
 
-static int real_execvpe(void *how, char *const argv[], char *const envp[])
+static int real_execvpe(const void *how, char *const argv[], char *const envp[])
 {
 	return libc.execvpe(how, argv, envp);
 }
 
-static int real_fexecve(void *how, char *const argv[], char *const envp[])
+static int real_fexecve(const void *how, char *const argv[], char *const envp[])
 {
 	return libc.fexecve(*(const int *)how, argv, envp);
+}
+
+static int open_descriptor(const void *how)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", *(const int *)how);
+	return program_open_path(path);
 }
 
 struct at {
@@ -45,36 +60,50 @@ struct at {
 	const char *path;
 };
 
-static int real_execveat(void *how, char *const argv[], char *const envp[])
+static int real_execveat(const void *how, char *const argv[], char *const envp[])
 {
 	const struct at *at = how;
 
 	return libc.execveat(at->dir, at->path, argv, envp, at->flags);
 }
 
+static int open_at(const void *how)
+{
+	const struct at *at = how;
+
+	if (at->path == NULL || at->path[0] == '\0')
+		return open_descriptor(&at->dir);
+	return openat(at->dir, at->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+}
+
+static const struct way by_path = { real_execve, program_open_path };
+static const struct way by_search = { real_execvpe, program_open };
+static const struct way by_descriptor = { real_fexecve, open_descriptor };
+static const struct way by_place = { real_execveat, open_at };
+
 SEAM_EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	return run(real_execve, (void *)(uintptr_t)path, argv, envp);
+	return run(&by_path, path, argv, envp);
 }
 
 SEAM_EXPORT int execv(const char *path, char *const argv[])
 {
-	return run(real_execve, (void *)(uintptr_t)path, argv, environ);
+	return run(&by_path, path, argv, environ);
 }
 
 SEAM_EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	return run(real_execvpe, (void *)(uintptr_t)file, argv, envp);
+	return run(&by_search, file, argv, envp);
 }
 
 SEAM_EXPORT int execvp(const char *file, char *const argv[])
 {
-	return run(real_execvpe, (void *)(uintptr_t)file, argv, environ);
+	return run(&by_search, file, argv, environ);
 }
 
 SEAM_EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	return run(real_fexecve, &fd, argv, envp);
+	return run(&by_descriptor, &fd, argv, envp);
 }
 
 SEAM_EXPORT int execveat(
@@ -82,7 +111,7 @@ SEAM_EXPORT int execveat(
 {
 	struct at at = { dir, flags, path };
 
-	return run(real_execveat, &at, argv, envp);
+	return run(&by_place, &at, argv, envp);
 }
 
 /* --- With the arguments one by one */

@@ -4,6 +4,7 @@
  * and the audit log could not be opened afterwards. So the first such call opens them.
  */
 #include "calls/border.h"
+#include "conn/kernel.h"
 #include "host.h"
 
 #include <grp.h>
@@ -18,8 +19,10 @@ static void before(void)
 	 */
 	if (atomic_load(&done) || geteuid() != 0 || host_is_visitor())
 		return;
-	if (!atomic_exchange(&done, true))
+	if (!atomic_exchange(&done, true)) {
 		host_prepare();
+		kernel_prepare(true);
+	}
 }
 
 SEAM_EXPORT int setuid(uid_t uid)

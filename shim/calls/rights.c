@@ -8,6 +8,7 @@
 #include "conn/kernel.h"
 #include "conn/memory.h"
 #include "conn/relay.h"
+#include "conn/successor.h"
 #include "guard.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ bool rights_pass_mapped(const struct msghdr *msg)
 	return false;
 }
 
-static int exchange(struct passing *passing, uint8_t *place)
+static int exchange(struct passing *passing, uint8_t *place, int through)
 {
 	struct passed *passed = &passing->passed[passing->count];
 	int r;
@@ -77,7 +78,7 @@ static int exchange(struct passing *passing, uint8_t *place)
 	passed->conn = mapped_get(passed->fd);
 	if (passed->conn == NULL)
 		return 0;
-	if (kernel_leave(passed->conn, passed->fd)) {
+	if (kernel_leave(passed->conn, passed->fd, successor_departure_through(through))) {
 		conn_put(passed->conn);
 		return 0;
 	}
@@ -93,14 +94,14 @@ static int exchange(struct passing *passing, uint8_t *place)
 	return 0;
 }
 
-static int exchange_all(struct passing *passing, const struct msghdr *msg)
+static int exchange_all(struct passing *passing, const struct msghdr *msg, int through)
 {
 	for (struct cmsghdr *at = CMSG_FIRSTHDR(msg); at != NULL; at = next_control(msg, at)) {
 		size_t count;
 		uint8_t *descriptors = descriptors_of(msg, at, &count);
 
 		for (size_t i = 0; i < count; i++) {
-			int r = exchange(passing, descriptors + i * sizeof(int));
+			int r = exchange(passing, descriptors + i * sizeof(int), through);
 
 			if (r < 0)
 				return r;
@@ -115,8 +116,8 @@ static void settle(struct passing *passing, bool sent)
 	for (size_t i = 0; i < passing->count; i++) {
 		struct passed *passed = &passing->passed[i];
 
-		if (sent)
-			relay_pair_start(passed->conn, passed->fd, &passed->pair, true);
+		if (sent && relay_pair_start(passed->conn, passed->fd, &passed->pair, true) < 0)
+			relay_complain(passed->conn);
 		relay_pair_close(&passed->pair);
 		conn_put(passed->conn);
 	}
@@ -146,7 +147,7 @@ ssize_t rights_send(int fd, const struct msghdr *msg, int flags)
 	changed.msg_control = malloc(msg->msg_controllen);
 	if (passing != NULL && changed.msg_control != NULL) {
 		memcpy(changed.msg_control, msg->msg_control, msg->msg_controllen);
-		r = exchange_all(passing, &changed);
+		r = exchange_all(passing, &changed, fd);
 	}
 	if (r == 0) {
 		errno = saved;

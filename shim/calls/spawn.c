@@ -8,8 +8,10 @@
 #include "calls/border.h"
 #include "calls/environment.h"
 #include "calls/process.h"
+#include "calls/program.h"
 #include "conn/kernel.h"
 #include "conn/relay.h"
+#include "conn/successor.h"
 #include "guard.h"
 
 #include <errno.h>
@@ -143,17 +145,36 @@ static int new_end(struct conn *conn, const struct action *action)
 	return r;
 }
 
-static int fill(struct filled *filled, const struct action *action)
+static int put_standin(int from, const struct action *action)
+{
+	return libc.dup3(from, action->standin, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+static int hand_on(struct conn *conn, const struct action *action, const struct conn_next *next)
+{
+	int r;
+
+	if (kernel_leave(conn, action->fd, successor_departure(next)))
+		return put_standin(action->fd, action);
+	r = new_end(conn, action);
+	if (r < 0 && kernel_leave(conn, action->fd, DEPARTS_ANYHOW))
+		return put_standin(action->fd, action);
+	if (r < 0)
+		relay_complain(conn);
+	return r;
+}
+
+static int fill(struct filled *filled, const struct action *action, const struct conn_next *next)
 {
 	struct conn *conn = mapped_get(action->fd);
-	int same = same_end(filled, action), saved = errno, r = 0;
+	int same = same_end(filled, action), saved = errno, r;
 
-	/* Neither of the first two: it was closed meanwhile, is the kernel's, or the program's own
-	 * now. */
-	if (same < 0 && conn != NULL && !kernel_leave(conn, action->fd))
-		r = new_end(conn, action);
-	else if (libc.dup3(same >= 0 ? same : action->fd, action->standin, O_CLOEXEC) < 0)
-		r = -errno;
+	if (same >= 0)
+		r = put_standin(same, action);
+	else if (conn != NULL)
+		r = hand_on(conn, action, next);
+	else /* it was closed meanwhile, or is the program's own now */
+		r = put_standin(action->fd, action);
 	if (conn != NULL)
 		conn_put(conn);
 	errno = saved;
@@ -162,7 +183,8 @@ static int fill(struct filled *filled, const struct action *action)
 	return r;
 }
 
-static int fill_all(struct filled *filled, const posix_spawn_file_actions_t *actions)
+static int fill_all(struct filled *filled, const posix_spawn_file_actions_t *actions,
+	const struct conn_next *next)
 {
 	int r = 0;
 
@@ -170,7 +192,7 @@ static int fill_all(struct filled *filled, const posix_spawn_file_actions_t *act
 	guard_lock(&lock);
 	for (struct action *at = list; at != NULL && r == 0; at = at->next)
 		if (at->actions == actions)
-			r = fill(filled, at);
+			r = fill(filled, at, next);
 	guard_unlock(&lock);
 	return r;
 }
@@ -187,15 +209,16 @@ static void empty(const struct filled *filled)
 typedef int spawn_function(pid_t *, const char *, const posix_spawn_file_actions_t *,
 	const posix_spawnattr_t *, char *const[], char *const[]);
 
-static int spawn(spawn_function *real, pid_t *pid, const char *path,
+static int spawn(spawn_function *real, int (*opens)(const void *), pid_t *pid, const char *path,
 	const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
 	char *const argv[], char *const envp[])
 {
+	const struct conn_next next = { opens, path, environment_loads(envp) };
 	struct filled filled;
 	int r;
 
-	conn_before_spawn();
-	r = fill_all(&filled, actions);
+	conn_before_spawn(&next);
+	r = fill_all(&filled, actions, &next);
 	if (r == 0)
 		r = real(pid, path, actions, attributes, argv, ENVIRONMENT_FOR(envp));
 	else
@@ -208,25 +231,33 @@ SEAM_EXPORT int posix_spawn(pid_t *restrict pid, const char *restrict path,
 	const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *restrict attributes,
 	char *const argv[restrict], char *const envp[restrict])
 {
-	return spawn(libc.posix_spawn, pid, path, actions, attributes, argv, envp);
+	return spawn(
+		libc.posix_spawn, program_open_path, pid, path, actions, attributes, argv, envp);
 }
 
 SEAM_EXPORT int posix_spawnp(pid_t *restrict pid, const char *restrict file,
 	const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *restrict attributes,
 	char *const argv[restrict], char *const envp[restrict])
 {
-	return spawn(libc.posix_spawnp, pid, file, actions, attributes, argv, envp);
+	return spawn(libc.posix_spawnp, program_open, pid, file, actions, attributes, argv, envp);
+}
+
+static void before_shell(void)
+{
+	const struct conn_next shell = { program_open_path, "/bin/sh", environment_loads(environ) };
+
+	conn_before_spawn(&shell);
 }
 
 SEAM_EXPORT int system(const char *command)
 {
-	conn_before_spawn();
+	before_shell();
 	return libc.system(command);
 }
 
 SEAM_EXPORT FILE *popen(const char *command, const char *mode)
 {
-	conn_before_spawn();
+	before_shell();
 	return libc.popen(command, mode);
 }
 SEAM_ALIAS(_IO_popen, popen);

@@ -187,7 +187,11 @@ static void reset_at_close(int fd)
 
 void conn_report_left(struct conn *conn)
 {
-	report_close(conn, "handed on to a program that is not covered, which may go on with it");
+	report_close(conn,
+		conn->share->version == RECORD_TLS13 && !conn->share->kernel_rekeys
+			? "handed on to a program that is not covered, which may go on with it until "
+			  "its peer changes keys (KeyUpdate): the TLS of this kernel cannot follow"
+			: "handed on to a program that is not covered, which may go on with it");
 }
 
 static void finish_open(struct conn *conn, int fd)

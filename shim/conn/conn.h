@@ -124,10 +124,16 @@ int conn_epoll_ctl(struct conn *conn, int epfd, int op, int fd, struct epoll_eve
 /* In a vfork child: fd is still the connection that the parent has there. What the child does with
  * it is for the program that it will execute. */
 bool conn_is_visited(struct conn *conn, int fd);
+/* The program that is to be executed. Its file is opened if a connection is handed on to it. */
+struct conn_next {
+	int (*open)(const void *how); /* a descriptor, or -1: it cannot be looked at */
+	const void *how;
+	bool preloads; /* its environment names the library */
+};
 /* Before a child is made that executes a program: what is handed on to it on purpose. */
-void conn_before_spawn(void);
+void conn_before_spawn(const struct conn_next *next);
 /* Before and, if it comes back, after exec(). The count of `watches`. */
-size_t conn_before_exec(int *watches, size_t most);
+size_t conn_before_exec(int *watches, size_t most, const struct conn_next *next);
 void conn_exec_failed(const int *watches, size_t count);
 
 /*

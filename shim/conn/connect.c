@@ -6,6 +6,7 @@
 #include "conn/internal.h"
 
 #include "conn/gate.h"
+#include "conn/kernel.h"
 #include "conn/memory.h"
 #include "conn/names.h"
 #include "guard.h"
@@ -79,6 +80,8 @@ void conn_socket_made(int fd, int domain, int type)
 	if (!is_inet(domain) || (type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM ||
 		!host_has_policy())
 		return;
+	if (!host_is_visitor())
+		kernel_prepare(false);
 	guard_enter();
 	conn = table_take(fd); /* a number that was closed behind our back */
 	if (conn != NULL)

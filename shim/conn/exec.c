@@ -9,6 +9,7 @@
 #include "guard.h"
 
 #include "conn/relay.h"
+#include "conn/successor.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@ static bool is_handed_on(int fd)
 	return table_kept_on_exec(fd) && (fd <= STDERR_FILENO || table_handed_on(fd));
 }
 
-void conn_before_spawn(void)
+void conn_before_spawn(const struct conn_next *next)
 {
 	struct conn *conn;
 
@@ -38,7 +39,7 @@ void conn_before_spawn(void)
 	guard_enter();
 	for (int fd = 0; (conn = table_next(&fd)) != NULL; fd++) {
 		if (conn_is_mapped(conn) && table_handed_on(fd))
-			relay_onto(conn, fd, fd);
+			relay_onto(conn, fd, fd, successor_departure(next));
 		conn_unref(conn);
 	}
 	guard_leave();
@@ -58,7 +59,7 @@ static int leave(struct conn *conn, int fd)
 	return relay_watch_exec(conn, fd);
 }
 
-size_t conn_before_exec(int *watches, size_t most)
+size_t conn_before_exec(int *watches, size_t most, const struct conn_next *next)
 {
 	struct conn *conn;
 	size_t count = 0;
@@ -71,7 +72,7 @@ size_t conn_before_exec(int *watches, size_t most)
 		bool handed_on = conn_is_mapped(conn) && is_handed_on(fd);
 
 		if (handed_on)
-			relay_onto(conn, fd, fd);
+			relay_onto(conn, fd, fd, successor_departure(next));
 		if (conn_state(conn) != CONN_GATED && conn_is_mapped(conn) &&
 			atomic_load(&conn->fd) == fd && count < most &&
 			(!handed_on || conn->share->left_sight)) {

@@ -9,6 +9,7 @@
 #include "conn/internal.h"
 #include "conn/kernel_key.h"
 #include "conn/outlet.h"
+#include "guard.h"
 #include "notice.h"
 
 #include <errno.h>
@@ -23,6 +24,84 @@ static bool is_asked_for(const struct conn *conn)
 	return conn->rule->tls.plane == POLICY_PLANE_KERNEL && !conn_is_controlled(conn);
 }
 
+/*
+ * Whoever is not covered finds EIO where the peer ends, and its own end is none of TLS's; but it
+ * has a TCP socket, and there is no process in between. So with `auto` a program that is covered,
+ * or that nobody knows, gets a relay's end, which ends as TCP does.
+ */
+static bool is_wanted(const struct policy_rule *rule, enum departure departure)
+{
+	switch (rule->tls.hand_on) {
+	case POLICY_HAND_ON_RELAY:
+		return false;
+	case POLICY_HAND_ON_KERNEL:
+		return true;
+	case POLICY_HAND_ON_AUTO:
+		break;
+	}
+	return rule->tls.plane != POLICY_PLANE_USER && departure != DEPARTS_TO_COVERED;
+}
+
+/* A client's first reads would be refused by the kernel, for the tickets (RFC 8446 4.6.1) that its
+ * server sends before data. */
+static bool may_leave(const struct conn *conn, enum departure departure)
+{
+	const struct share *share = conn->share;
+
+	if (conn_state(conn) != CONN_OPEN || conn_is_controlled(conn) ||
+		!is_wanted(conn->rule, departure))
+		return false;
+	return conn->role == TLS_SERVER || share->version == RECORD_TLS12 ||
+	       atomic_load(&share->data_seen);
+}
+
+/* Whoever asks for the kernel's TLS by name has it loaded, if he may; else what is there will do.
+ */
+static bool is_by_name(const struct policy_rule *rule)
+{
+	return rule->tls.plane == POLICY_PLANE_KERNEL || rule->tls.hand_on == POLICY_HAND_ON_KERNEL;
+}
+
+static struct kernel_ability ability_for(const struct conn *conn)
+{
+	const struct record_key *key = &conn->share->send_key;
+
+	return kernel_ability(key->version, (enum record_aead)key->aead, is_by_name(conn->rule));
+}
+
+static void try_all(const struct policy_rule *rule)
+{
+	for (int aead = RECORD_AES_128_GCM; aead <= RECORD_CHACHA20_POLY1305; aead++) {
+		if (rule->tls.min_version == POLICY_TLS12)
+			kernel_ability(RECORD_TLS12, (enum record_aead)aead, is_by_name(rule));
+		if (rule->tls.max_version == POLICY_TLS13)
+			kernel_ability(RECORD_TLS13, (enum record_aead)aead, is_by_name(rule));
+	}
+}
+
+static void try_if_by_name(const struct policy_rule *rule)
+{
+	if (is_by_name(rule))
+		try_all(rule);
+}
+
+static void try_if_wanted(const struct policy_rule *rule)
+{
+	if (is_by_name(rule) || is_wanted(rule, DEPARTS_ANYHOW))
+		try_all(rule);
+}
+
+void kernel_prepare(bool last_chance)
+{
+	static _Atomic bool prepared;
+
+	if (!last_chance && (atomic_load(&prepared) || atomic_exchange(&prepared, true)))
+		return;
+	guard_enter();
+	host_each_rule(last_chance ? try_if_wanted : try_if_by_name);
+	guard_leave();
+}
+
 void kernel_plan(struct conn *conn)
 {
 	struct share *share = conn->share;
@@ -30,24 +109,11 @@ void kernel_plan(struct conn *conn)
 
 	if (!is_asked_for(conn))
 		return;
-	ability = kernel_ability(share->send_key.version, (enum record_aead)share->send_key.aead);
+	ability = ability_for(conn);
 	share->kernel_rekeys = ability.rekeys;
 	/* The kernel's records are as long as any (RFC 6066 4). */
 	share->kernel_send_due = ability.sends && share->send_key.plaintext_most == 0;
 	share->kernel_receive_due = ability.receives;
-}
-
-/* A client's first reads would be refused by the kernel, for the tickets (RFC 8446 4.6.1) that its
- * server sends before data. */
-static bool may_leave(const struct conn *conn)
-{
-	const struct share *share = conn->share;
-
-	if (conn_state(conn) != CONN_OPEN || conn_is_controlled(conn) ||
-		conn->rule->tls.hand_on != POLICY_HAND_ON_KERNEL)
-		return false;
-	return conn->role == TLS_SERVER || share->version == RECORD_TLS12 ||
-	       atomic_load(&share->data_seen);
 }
 
 static bool take_receive_locked(struct conn *conn, int fd)
@@ -82,21 +148,31 @@ static bool take_send_locked(struct conn *conn, int fd)
 	return share->kernel_sends;
 }
 
-bool kernel_leave(struct conn *conn, int fd)
+/* Both directions, now. */
+static bool take_both(struct conn *conn, int fd)
 {
 	struct share *share = conn->share;
-	struct kernel_ability ability;
+	struct kernel_ability ability = ability_for(conn);
 
-	if (share->left_sight)
-		return true;
-	if (!may_leave(conn))
-		return false;
-	ability = kernel_ability(share->send_key.version, (enum record_aead)share->send_key.aead);
 	share->kernel_rekeys = ability.rekeys;
-	if (!ability.sends || !ability.receives || !take_receive_locked(conn, fd) ||
-		!take_send_locked(conn, fd))
+	return ability.sends && ability.receives && take_receive_locked(conn, fd) &&
+	       take_send_locked(conn, fd);
+}
+
+bool kernel_leave(struct conn *conn, int fd, enum departure departure)
+{
+	struct share *share = conn->share;
+	bool stays =
+		departure == DEPARTS_TO_STREAMS && conn->rule->tls.hand_on != POLICY_HAND_ON_KERNEL;
+
+	if (!may_leave(conn, departure))
 		return false;
-	share->left_sight = true;
+	if (share->left_sight || (share->kernel_sends && share->kernel_receives && stays))
+		return true;
+	if (!take_both(conn, fd))
+		return false;
+	/* Streams of this program: its calls, and its close(), are still ours to see. */
+	share->left_sight = !stays;
 	notice_debug(1, "handed on: %s -> %s, the socket itself, with the kernel's TLS",
 		conn->local, conn->remote);
 	return true;
@@ -112,7 +188,7 @@ bool kernel_lacks(const struct conn *conn, char *out, size_t room)
 	if ((share->kernel_sends || share->kernel_send_due) &&
 		(share->kernel_receives || share->kernel_receive_due))
 		return false;
-	ability = kernel_ability(share->send_key.version, (enum record_aead)share->send_key.aead);
+	ability = ability_for(conn);
 	if (conn_is_controlled(conn))
 		snprintf(out, room, "the program may end TLS (start = program)");
 	else if (share->send_key.plaintext_most != 0)

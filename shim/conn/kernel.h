@@ -7,6 +7,7 @@
 #ifndef SEAMTLS_CONN_KERNEL_H
 #define SEAMTLS_CONN_KERNEL_H
 
+#include "conn/relay.h"
 #include "tls/record.h"
 
 #include <stdbool.h>
@@ -29,10 +30,16 @@ void kernel_plan(struct conn *conn);
 void kernel_take_send(struct conn *conn, int fd);
 void kernel_take_receive(struct conn *conn, int fd);
 /*
- * The socket itself is to be another program's, which need not be covered: both directions have to
- * be the kernel's for that. False: they cannot be, now or at all, or the rule does not want it.
+ * The socket itself is to leave our sight: both directions have to be the kernel's for that. False:
+ * they cannot be, now or at all, or the rule has a relay for who is to have it.
  */
-bool kernel_leave(struct conn *conn, int fd);
+bool kernel_leave(struct conn *conn, int fd, enum departure departure);
+/*
+ * What the kernel can is tried as long as the process may: for rules that name it with the first
+ * socket, before a sandbox; for those that may come to it when privileges, or the root directory,
+ * are about to go (`last_chance`).
+ */
+void kernel_prepare(bool last_chance);
 /* What the rule asks for and is not to be had, in words. False: nothing. */
 bool kernel_lacks(const struct conn *conn, char *out, size_t room);
 /* Bytes of TCP's stream up to now, acknowledged or not. */

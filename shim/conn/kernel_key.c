@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -238,7 +239,22 @@ static struct kernel_ability unpack(uint32_t packed)
 		.error = -(int)(packed >> ERROR_AT) };
 }
 
-struct kernel_ability kernel_ability(uint16_t version, enum record_aead aead)
+/* Asking for it by name has a privileged process load it. */
+static bool is_loaded(void)
+{
+	char names[256];
+	int saved = errno;
+	int fd = open("/proc/sys/net/ipv4/tcp_available_ulp", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? libc.read(fd, names, sizeof(names) - 1) : -1;
+
+	if (fd >= 0)
+		libc.close(fd);
+	errno = saved;
+	names[n > 0 ? n : 0] = '\0';
+	return strstr(names, "tls") != NULL;
+}
+
+struct kernel_ability kernel_ability(uint16_t version, enum record_aead aead, bool load)
 {
 	static _Atomic uint32_t found[2][RECORD_CHACHA20_POLY1305 + 1];
 	_Atomic uint32_t *place = &found[version == RECORD_TLS13][aead];
@@ -247,6 +263,8 @@ struct kernel_ability kernel_ability(uint16_t version, enum record_aead aead)
 
 	if (packed != 0)
 		return unpack(packed);
+	if (!load && !is_loaded())
+		return (struct kernel_ability){ .error = -ENOENT };
 	if (try(version, aead, &ability))
 		atomic_store_explicit(place, pack(&ability), memory_order_relaxed);
 	return ability;

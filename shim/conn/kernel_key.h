@@ -24,14 +24,14 @@ int kernel_set_key(int fd, enum kernel_direction direction, const struct record_
 int kernel_send_seq(int fd, uint64_t *out);
 
 /* What this kernel does with a version and an AEAD. Tried once in a process, on a connection over
- * loopback that the program does not see. */
+ * loopback that the program does not see. `load`: its modules may be loaded for that. */
 struct kernel_ability {
 	bool sends, receives;
 	bool rekeys; /* keys can be changed (Linux 6.14) */
 	bool attaches;
 	int error; /* of what failed: -errno; 0: nothing has */
 };
-struct kernel_ability kernel_ability(uint16_t version, enum record_aead aead);
+struct kernel_ability kernel_ability(uint16_t version, enum record_aead aead, bool load);
 /* What is missing, in words. */
 void kernel_ability_lacks(
 	const struct kernel_ability *ability, enum record_aead aead, char *out, size_t room);

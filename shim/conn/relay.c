@@ -105,10 +105,13 @@ static int start(struct relay_job *job)
 	}
 	guard_unlock(&conn->lock);
 	errno = saved;
-	if (r < 0)
-		notice("the connection to %s cannot be handed on: no process can be started for it",
-			conn->remote);
 	return r;
+}
+
+void relay_complain(const struct conn *conn)
+{
+	notice("the connection to %s cannot be handed on: no process can be started for it",
+		conn->remote);
 }
 
 int relay_pair_start(struct conn *conn, int fd, struct relay_pair *pair, bool reads)
@@ -225,15 +228,20 @@ static int place_itself(struct conn *conn, int fd, int to)
 	return to;
 }
 
-int relay_onto(struct conn *conn, int fd, int to)
+int relay_onto(struct conn *conn, int fd, int to, enum departure departure)
 {
 	int r;
 
-	if (kernel_leave(conn, fd))
+	if (kernel_leave(conn, fd, departure))
 		return place_itself(conn, fd, to);
 	r = place_again(conn, to);
-
-	return r == -EBADF ? place_new(conn, fd, to) : r;
+	if (r == -EBADF)
+		r = place_new(conn, fd, to);
+	if (r < 0 && kernel_leave(conn, fd, DEPARTS_ANYHOW))
+		return place_itself(conn, fd, to);
+	if (r < 0)
+		relay_complain(conn);
+	return r;
 }
 
 int relay_in_place(struct conn *conn, int fd)
@@ -241,8 +249,10 @@ int relay_in_place(struct conn *conn, int fd)
 	struct relay_pair pair;
 	int r = new_end(conn, fd, true, true, &pair);
 
-	if (r < 0)
+	if (r < 0) {
+		relay_complain(conn);
 		return r;
+	}
 	r = replace_all(conn, &pair);
 	relay_pair_close(&pair);
 	return r;
@@ -262,8 +272,10 @@ int relay_watch_exec(struct conn *conn, int fd)
 	job.inside = ends[0];
 	r = start(&job);
 	sys_close(ends[0]);
-	if (r < 0)
+	if (r < 0) {
+		relay_complain(conn);
 		sys_close(ends[1]);
+	}
 	return r < 0 ? -1 : ends[1];
 }
 

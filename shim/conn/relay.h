@@ -13,6 +13,16 @@
 
 struct conn;
 
+/* To whom it goes, which decides whether it can be the socket itself, with the kernel's TLS
+ * (kernel_leave()). */
+enum departure {
+	DEPARTS_TO_COVERED, /* where the library is too, or nobody knows */
+	DEPARTS_TO_FOREIGN, /* where it is not */
+	DEPARTS_TO_STREAMS, /* libc's own, of this program, or the next one's: a number from 0 to 2
+			     */
+	DEPARTS_ANYHOW,     /* there can be no relay for it */
+};
+
 /*
  * The connection is to be at number `to` as well, where streams of libc and other programs find it
  * (0 to 2, or a descriptor that a program hands to another on purpose). If no other process has the
@@ -21,7 +31,7 @@ struct conn;
  * another's standard input, or when no other process has the connection any more: a shell's
  * `command >&3` is not to swallow what the shell itself will read. `to` or -errno.
  */
-int relay_onto(struct conn *conn, int fd, int to);
+int relay_onto(struct conn *conn, int fd, int to, enum departure departure);
 /* The same, in place. 0 or -errno. */
 int relay_in_place(struct conn *conn, int fd);
 
@@ -35,6 +45,8 @@ struct relay_pair {
 int relay_pair_new(struct conn *conn, int fd, struct relay_pair *out);
 int relay_pair_start(struct conn *conn, int fd, struct relay_pair *pair, bool reads);
 void relay_pair_close(struct relay_pair *pair);
+/* Says on standard error that there is no process for it. */
+void relay_complain(const struct conn *conn);
 
 /*
  * The process is about to become another program, which will not have this connection, and no other

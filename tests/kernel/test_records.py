@@ -9,7 +9,7 @@ import pytest
 
 from peers import TLS
 from process import free_port
-from test_plane import Dribble
+from service import Dribble
 
 PLANES = ("user", "kernel")
 

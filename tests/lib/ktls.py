@@ -13,6 +13,11 @@ CIPHERS = {  # of a policy, and of ss, which has no name for the last
 }
 
 
+def rekeys():
+    """Whether the kernel can change keys."""
+    return tuple(int(part) for part in Path("/proc/sys/kernel/osrelease").read_text().split("-")[0].split(".")[:2]) >= (6, 14)
+
+
 def counters():
     """The kernel's counts since its start, by name; none where it has no TLS."""
     return {name: int(count) for name, count in map(str.split, STAT.read_text().splitlines())} if STAT.exists() else {}

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+import ktls
 from audit import Audit
-from seam import NATIVE, built
+from seam import NATIVE, PLANE, built
 
 FAMILIES = os.environ["SEAMTLS_FAMILY"].split() if "SEAMTLS_FAMILY" in os.environ else [
     path.stem.removeprefix("cases_") for path in sorted(Path(__file__).parent.glob("cases_*.c"))]
@@ -53,7 +54,8 @@ class Lab:
         self.seam = seam
         self.path = seam.dir / "peer"
         cert = seam.pki.good
-        self.server = seam.start([built("tests", "transparency", "peer"), self.path, cert.cert, cert.key, seam.pki.ca])
+        env = {"SEAMTLS_TEST_NO_KEY_UPDATES": "1"} if PLANE == "kernel" and not ktls.rekeys() else {}
+        self.server = seam.start([built("tests", "transparency", "peer"), self.path, cert.cert, cert.key, seam.pki.ca], env=env)
         self.server.until(self.path.exists, "the peer's socket was there")
         self.policies = {version: seam.policy(seam.inbound("1-65535", version=version),
                                               seam.outbound("1-65535", version=version))

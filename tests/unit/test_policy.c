@@ -73,7 +73,7 @@ static const struct {
 	{ OUT "cert = a.pem\npassword_file = a.pem, a.pem\n", 5, "password_file",
 		"found 2 for 1 certs, allowed: one for all, or one for each" },
 	{ OUT "plane = relay\n", 4, "plane", "found 'relay', allowed: auto, user, kernel" },
-	{ OUT "hand_on = socket\n", 4, "hand_on", "found 'socket', allowed: relay, kernel" },
+	{ OUT "hand_on = socket\n", 4, "hand_on", "found 'socket', allowed: auto, relay, kernel" },
 	{ OUT "plane = kernle\n", 4, "plane", "did you mean 'kernel'?" },
 	{ OUT "start = later\n", 4, "start", "found 'later', allowed: connection, program" },
 	{ IN "start = program\naccept = both\n", 5, "start", "either the program says" },
