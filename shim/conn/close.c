@@ -60,6 +60,7 @@ void conn_recycle(struct conn *conn)
 	free(conn->found);
 	free(conn->start_name);
 	conn_unmap(conn);
+	scratch_empty();
 	conn->handshake = NULL;
 	conn->starttls = NULL;
 	conn->upgraded = conn->byte_held = false;

@@ -433,5 +433,6 @@ void names_lock_for_fork(bool on);
 uint8_t *scratch_get(
 	void); /* two a thread are kept: for ciphertext, and for what is read from files */
 void scratch_put(uint8_t *scratch);
+void scratch_empty(void); /* of plaintext that has gone through it */
 
 #endif

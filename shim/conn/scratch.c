@@ -14,6 +14,7 @@
 struct kept {
 	uint8_t *buffer[KEPT];
 	bool lent[KEPT];
+	bool used[KEPT]; /* since it was empty */
 };
 
 static _Thread_local struct kept kept __attribute__((tls_model("initial-exec")));
@@ -41,7 +42,8 @@ static uint8_t *map(void)
 	void *made =
 		mmap(NULL, SCRATCH_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	/* Plaintext passes through it, and wiping it would cost each call as much as a copy. */
+	/* Plaintext passes through it, and wiping it would cost each call as much as a copy: it is
+	 * emptied when the thread has done with a connection. */
 	if (made != MAP_FAILED)
 		madvise(made, SCRATCH_LEN, MADV_DONTDUMP);
 	errno = saved;
@@ -59,7 +61,7 @@ uint8_t *scratch_get(void)
 			pthread_once(&key_once, make_key);
 			pthread_setspecific(key, &kept);
 		}
-		kept.lent[i] = kept.buffer[i] != NULL;
+		kept.lent[i] = kept.used[i] = kept.buffer[i] != NULL;
 		return kept.buffer[i];
 	}
 	return map();
@@ -75,4 +77,17 @@ void scratch_put(uint8_t *scratch)
 			return;
 		}
 	munmap(scratch, SCRATCH_LEN);
+}
+
+void scratch_empty(void)
+{
+	int saved = errno;
+
+	for (int i = 0; i < KEPT; i++) {
+		if (!kept.used[i] || kept.lent[i])
+			continue;
+		madvise(kept.buffer[i], SCRATCH_LEN, MADV_DONTNEED);
+		kept.used[i] = false;
+	}
+	errno = saved;
 }

@@ -65,12 +65,21 @@ static bool has_other_form(const struct credential *key)
 	return false;
 }
 
+/* What a wrong password makes has good padding once in 256 times: a key begins with a version, in
+ * whichever form it is (RFC 5208, RFC 8017, RFC 5915). */
+static bool is_key(const uint8_t *data, size_t len)
+{
+	struct x509_bytes opened = { data, len };
+	struct der_item key, version;
+
+	return der_expect(&opened, DER_SEQUENCE, &key) &&
+	       der_expect(&key.content, DER_INTEGER, &version) && version.content.len == 1;
+}
+
 static int decrypt_pkcs8(struct credential *out, const char *path, const struct pem_block *block,
 	const struct password *password, const struct why *why)
 {
 	const char *begin = memchr(block->text, '\n', block->len);
-	struct x509_bytes opened;
-	struct der_item key;
 	bool other;
 	int r;
 
@@ -81,9 +90,7 @@ static int decrypt_pkcs8(struct credential *out, const char *path, const struct 
 		out->key, (word32)out->key_len, password->text, (int)strlen(password->text));
 	if (r <= 0 && (other || r == ALGO_ID_E || r == ASN_UNKNOWN_OID_E || r == NOT_COMPILED_IN))
 		return refuse_form(path, why);
-	/* One of 256 wrong passwords makes padding of what was none. */
-	opened = (struct x509_bytes){ out->key, r > 0 ? (size_t)r : 0 };
-	if (!der_expect(&opened, DER_SEQUENCE, &key))
+	if (r <= 0 || !is_key(out->key, (size_t)r))
 		return refuse_password(path, password, why);
 	explicit_bzero(out->key + r, out->key_len - (size_t)r);
 	out->key_len = (size_t)r;
@@ -140,7 +147,7 @@ static bool strip(struct credential *out, size_t block_len)
 		if (out->key[out->key_len - i] != pad)
 			return false;
 	out->key_len -= pad;
-	return out->key[0] == 0x30;
+	return is_key(out->key, out->key_len);
 }
 
 static int decrypt_traditional(struct credential *out, const char *path,

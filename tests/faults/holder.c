@@ -2,9 +2,14 @@
 /*
  * An unmodified program that leaves no trace of its own of what it sends and receives: a client
  * that sends what is on its standard input and receives as much, or a server that sends it back;
- * then it wipes its buffer, says so, and waits in the middle of the connection.
+ * then it wipes its buffer, says so, and waits. Before that it goes on as it is told to:
  *
- *   holder client PORT | holder server        the server's port is its first line
+ *   idle      waits in the middle of the connection
+ *   part      takes one byte of what comes next
+ *   receive   is in a call that receives as it waits
+ *   close     closes the connection
+ *
+ *   holder server THEN | holder client THEN PORT        the server's port is its first line
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -61,17 +66,32 @@ static int be_server(size_t *len)
 	return fd;
 }
 
+static void say(const char *what)
+{
+	puts(what);
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
 	size_t len = 0;
+	const char *then;
 	int fd;
 
-	if (argc < 2)
+	if (argc < 3)
 		return 2;
-	fd = argc == 3 ? be_client((uint16_t)atoi(argv[2]), &len) : be_server(&len);
+	then = argv[2];
+	fd = argc == 4 ? be_client((uint16_t)atoi(argv[3]), &len) : be_server(&len);
 	explicit_bzero(word, len);
-	printf("holding %d\n", fd);
-	fflush(stdout);
+	say("exchanged");
+	if (strcmp(then, "part") == 0)
+		check(recv(fd, word, 1, 0) == 1, "recv");
+	if (strcmp(then, "close") == 0)
+		check(close(fd) == 0, "close");
+	explicit_bzero(word, 1);
+	say("holding");
+	if (strcmp(then, "receive") == 0)
+		recv(fd, word, sizeof(word), 0);
 	for (;;)
 		pause();
 }
