@@ -19,7 +19,8 @@ class Capture:
             pytest.skip("only root may capture")
         self.port = port
         self.path = seam.make_dir("capture") / "pcap"
-        self.program = seam.start(["tcpdump", "-i", "lo", "-n", "-s", "0", "-B", "32768", "--immediate-mode", "-U", "-Z",
+        # Each packet of the buffer takes room for the longest, in immediate mode: some 1,800 of them.
+        self.program = seam.start(["tcpdump", "-i", "lo", "-n", "-s", "70000", "-B", "131072", "--immediate-mode", "-U", "-Z",
                                    "root", "-w", self.path, f"port {port}"], stop_signal=signal.SIGINT)
         try:
             self.program.until(lambda: "listening on lo" in self.program.stderr, "it captured", 20)

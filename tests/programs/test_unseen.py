@@ -21,7 +21,7 @@ PROGRAM = ("tests", "programs", "unseen")
 PYTHON = sys.executable
 REQUEST = b"GET /700 HTTP/1.0\r\n\r\n"
 OWN = b"\x07a protocol of nobody's\r\n"
-ANSWERS = {"http": b"HTTP/1.1 200 OK\r\n\r\nword", "ssh": b"SSH-2.0-Server\r\n", "own": b"\x07an answer\r\n"}
+ANSWERS = {"http": b"HTTP/1.1 200 OK\r\n\r\nword", "ssh": b"SSH-2.0-Server\r\n", "own": b"\x07an answer\r\n", "silent": b""}
 
 
 def hello(seam):
@@ -111,7 +111,7 @@ def test_what_cannot_be_known_is_not_guessed(seam, way, cause, kind):
 
 
 def test_too_few_bytes(seam):
-    program = talk(seam, "asynchronous_list", b"\x16", "own")
+    program = talk(seam, "asynchronous_list", b"\x16", "silent")
     event = told(program)
     assert (event["protocol"], event["cause"]) == ("unknown", "too_short")
 
