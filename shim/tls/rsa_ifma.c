@@ -194,6 +194,21 @@ static __attribute__((noinline)) void wipe_stack(void)
 	explicit_bzero(left, sizeof left);
 }
 
+#define CLEAR(n) "vpxorq %%zmm" #n ", %%zmm" #n ", %%zmm" #n "\n\t"
+
+/* The registers for vectors: the powers are in them, the upper half of them is hardly ever used by
+ * anybody else, and core dumps have them. */
+static void clear_registers(void)
+{
+	__asm__ volatile("vzeroall\n\t" CLEAR(16) CLEAR(17) CLEAR(18) CLEAR(19) CLEAR(20) CLEAR(21)
+				 CLEAR(22) CLEAR(23) CLEAR(24) CLEAR(25) CLEAR(26) CLEAR(27)
+					 CLEAR(28) CLEAR(29) CLEAR(30) CLEAR(31)
+			 :
+			 :
+			 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+			 "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
 /* Whether the public key makes the input of the result, which is below n (RFC 8017 5.2.2). Not
  * inlined, since its variables would lie above operate()'s stack, and that is the deepest. */
 static __attribute__((noinline)) bool is_right(
@@ -218,6 +233,7 @@ static int private_operation(RsaKey *key, const byte *in, word32 in_len, byte *o
 		return BUFFER_E;
 	r = operate(key, in, in_len, result);
 	wipe_stack();
+	clear_registers();
 	if (r == 0 && !is_right(key, in, in_len, result))
 		r = SIG_VERIFY_E;
 	if (r == 0) {

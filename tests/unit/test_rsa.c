@@ -296,7 +296,7 @@ START_TEST(no_part_of_a_key_stays_on_the_stack)
 END_TEST
 
 #ifdef __x86_64__
-#define REGISTERS 16
+#define REGISTERS_LEN (32 * 64)
 #define EACH_LOW(do)                                                                               \
 	do                                                                                         \
 	(0) do(1) do(2) do(3) do(4) do(5) do(6) do(7) do(8) do(9) do(10) do(11) do(12) do(13) do(  \
@@ -306,10 +306,33 @@ END_TEST
 	(16) do(17) do(18) do(19) do(20) do(21) do(22) do(23) do(24) do(25) do(26) do(27) do(      \
 		28) do(29) do(30) do(31)
 #define FILL(n) "vmovdqa64 %0, %%zmm" #n "\n\t"
-#define KEEP_UPPER(n) "vextractf128 $1, %%ymm" #n ", 16*" #n "(%0)\n\t"
+#define KEEP(n) "vmovdqu64 %%zmm" #n ", 64*" #n "(%0)\n\t"
 #define LOW                                                                                        \
 	"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",   \
 		"xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+
+/* Digits of 52 bits are what OpenSSL's code computes with; the last one is short. */
+static void check_digits_are_not_in(const byte *registers, const mp_int *number)
+{
+	for (int digit = 0; digit < 1024 / 52; digit++) {
+		uint64_t bits = 0;
+
+		for (int i = 0; i < 52; i++)
+			bits |= (uint64_t)mp_is_bit_set(number, (unsigned)(52 * digit + i)) << i;
+		ck_assert_ptr_null(memmem(registers, REGISTERS_LEN, &bits, sizeof bits));
+	}
+}
+
+/* Of the result mod a prime, which with the result gives the prime away. */
+static void check_power_is_not_in(const byte *registers, const byte *result, const mp_int *prime)
+{
+	mp_int power;
+
+	ck_assert_int_eq(mp_init(&power), 0);
+	ck_assert_int_eq(mp_read_unsigned_bin(&power, result, LEN), 0);
+	ck_assert_int_eq(mp_mod(&power, prime, &power), 0);
+	check_digits_are_not_in(registers, &power);
+}
 
 /* A program's own vector code may leave anything in the registers; and where it goes on with SSE,
  * upper halves that are not clear make each of its instructions wait for the one before. */
@@ -317,8 +340,8 @@ START_TEST(registers_make_no_difference_and_are_left_clear)
 {
 	static const byte bytes[64]
 		__attribute__((aligned(64))) = { [1] = 0x5a, [24] = 0xa5, [40] = 0x77 };
-	static const byte clear[REGISTERS][16];
-	static byte upper[REGISTERS][16];
+	static const byte clear[48];
+	static byte registers[REGISTERS_LEN];
 	RsaKey *key = &keys[GENERATED];
 	byte in[LEN] = { 0, 1 }, want[LEN_MAX], made[LEN];
 	word32 len = LEN;
@@ -327,10 +350,13 @@ START_TEST(registers_make_no_difference_and_are_left_clear)
 	ck_assert_int_eq(sign_by(wolfcrypt, key, in, LEN, want), 0);
 	__asm__ volatile(EACH_LOW(FILL) EACH_HIGH(FILL) : : "m"(bytes) : LOW);
 	r = rsa_ifma()(key, in, LEN, made, &len);
-	__asm__ volatile(EACH_LOW(KEEP_UPPER) : : "r"(upper) : "memory");
+	__asm__ volatile(EACH_LOW(KEEP) EACH_HIGH(KEEP) : : "r"(registers) : "memory");
 	ck_assert_int_eq(r, 0);
 	ck_assert_mem_eq(made, want, LEN);
-	ck_assert_mem_eq(upper, clear, sizeof clear);
+	for (int i = 0; i < 16; i++)
+		ck_assert_mem_eq(registers + 64 * i + 16, clear, sizeof clear);
+	check_power_is_not_in(registers, made, &key->p);
+	check_power_is_not_in(registers, made, &key->q);
 }
 END_TEST
 #endif
