@@ -136,8 +136,8 @@ static int make_conn(int fd, int family, const struct policy_query *query,
 	if (conn == NULL)
 		return -ENOBUFS;
 	conn->family = family;
-	report_address(&query->local, conn->local, sizeof(conn->local));
-	report_address(&query->remote, conn->remote, sizeof(conn->remote));
+	report_address(&query->local, conn->local);
+	report_address(&query->remote, conn->remote);
 	/* Where the server speaks first, nothing begins before it does. */
 	r = conn_map(conn, TLS_SERVER, decision->rule,
 		gated                                           ? CONN_GATED
@@ -193,8 +193,8 @@ static void observe(int fd, int family, const struct policy_query *query,
 	conn->family = family;
 	conn->accepted = true;
 	conn->rule = host_hold(decision->rule);
-	report_address(&query->local, conn->local, sizeof(conn->local));
-	report_address(&query->remote, conn->remote, sizeof(conn->remote));
+	report_address(&query->local, conn->local);
+	report_address(&query->remote, conn->remote);
 	observe_begin(conn, type, id);
 	if (conn->observed == NULL || table_set(fd, conn, (flags & SOCK_CLOEXEC) != 0) < 0)
 		conn_unref(conn);

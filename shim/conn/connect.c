@@ -64,10 +64,10 @@ void conn_name_ends(struct conn *conn, int fd)
 	struct policy_address local, remote;
 
 	if (socket_address(fd, false, &local))
-		report_address(&local, conn->local, sizeof(conn->local));
+		report_address(&local, conn->local);
 	if (!socket_address(fd, true, &remote))
 		return;
-	report_address(&remote, conn->remote, sizeof(conn->remote));
+	report_address(&remote, conn->remote);
 	conn->self_connected = local.family == remote.family &&
 			       memcmp(local.bytes, remote.bytes, sizeof(local.bytes)) == 0 &&
 			       self_listens(remote.port);
@@ -143,8 +143,8 @@ static void fill(struct conn *conn, const struct outbound *out)
 {
 	snprintf(conn->name, sizeof(conn->name), "%s",
 		out->decision.remote_name != NULL ? out->decision.remote_name : "");
-	report_address(&out->query.local, conn->local, sizeof(conn->local));
-	report_address(&out->query.remote, conn->remote, sizeof(conn->remote));
+	report_address(&out->query.local, conn->local);
+	report_address(&out->query.remote, conn->remote);
 }
 
 /* A descriptor that came to us without socket(): inherited, or received. */
@@ -204,7 +204,7 @@ static int connect_denied(struct outbound *out)
 {
 	char remote[CONN_ADDRESS_LEN];
 
-	report_address(&out->query.remote, remote, sizeof(remote));
+	report_address(&out->query.remote, remote);
 	report_decision(AUDIT_DENY, &out->query, &out->decision, "denied by policy", NULL);
 	notice("connect to %s is denied by %s%s%s of the policy (what to do: %s)", remote,
 		out->decision.rule != NULL ? "rule '" : "[global] default",

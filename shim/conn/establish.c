@@ -406,7 +406,7 @@ static int begin_handshake(struct conn *conn, int fd)
 	 * (DESIGN 5.7). */
 	if (name == NULL && conn->role == TLS_CLIENT && socket_address(fd, true, &remote)) {
 		remote.port = 0;
-		report_address(&remote, host, sizeof(host));
+		report_address(&remote, host);
 		host[strlen(host) - strlen(":0")] = '\0';
 		name = host;
 		if (host[0] == '[') {

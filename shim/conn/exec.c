@@ -21,7 +21,7 @@ bool conn_is_visited(struct conn *conn, int fd)
 
 	if (!conn_is_mapped(conn) || !host_is_visitor() || !socket_address(fd, true, &peer))
 		return false;
-	report_address(&peer, remote, sizeof(remote));
+	report_address(&peer, remote);
 	return strcmp(remote, conn->remote) == 0;
 }
 

@@ -420,7 +420,7 @@ int report_decision(int type, const struct policy_query *query,
 /* What protects a connection that is left alone, or why it is not known. */
 void report_recognised(const struct conn *conn, int type, uint64_t id,
 	const struct recognition *found, enum cause cause);
-void report_address(const struct policy_address *address, char *buf, size_t len);
+void report_address(const struct policy_address *address, char text[CONN_ADDRESS_LEN]);
 
 /* --- names.c */
 size_t names_find(const struct policy_address *address, const char **out, size_t most, char *memory,

@@ -33,16 +33,39 @@ static const char *version_name(uint16_t version)
 	}
 }
 
-void report_address(const struct policy_address *address, char *buf, size_t len)
+static char *put_number(char *to, unsigned number)
+{
+	char digits[16];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	return mempcpy(to, digits + at, sizeof(digits) - at);
+}
+
+/* For each connection that is accepted, so without printf(). */
+static void print_ipv4(const struct policy_address *address, char *to)
+{
+	for (int i = 0; i < 4; i++) {
+		to = put_number(to, address->bytes[i]);
+		*to++ = i < 3 ? '.' : ':';
+	}
+	*put_number(to, address->port) = '\0';
+}
+
+void report_address(const struct policy_address *address, char text[CONN_ADDRESS_LEN])
 {
 	char host[INET6_ADDRSTRLEN] = "";
 
-	if (address->family == 0) {
-		buf[0] = '\0';
-		return;
+	text[0] = '\0';
+	if (address->family == AF_INET) {
+		print_ipv4(address, text);
+	} else if (address->family == AF_INET6) {
+		inet_ntop(address->family, address->bytes, host, sizeof(host));
+		snprintf(text, CONN_ADDRESS_LEN, "[%s]:%u", host, address->port);
 	}
-	inet_ntop(address->family, address->bytes, host, sizeof(host));
-	snprintf(buf, len, address->family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, address->port);
 }
 
 static void fill_ends(struct audit_event *event, const struct conn *conn)
@@ -207,8 +230,8 @@ int report_decision(int type, const struct policy_query *query,
 	struct audit_event event;
 
 	audit_event_init(&event, type);
-	report_address(&query->local, local, sizeof(local));
-	report_address(&query->remote, remote, sizeof(remote));
+	report_address(&query->local, local);
+	report_address(&query->remote, remote);
 	event.conn = host_new_id();
 	if (id != NULL)
 		*id = event.conn;
