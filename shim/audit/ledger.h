@@ -30,7 +30,7 @@ struct ledger *ledger_new(const struct audit_file *file);
 
 /*
  * Writes one record of audit_encode(), chained. Takes it as written by this process's `file`; the
- * caller has signals blocked and cancellation disabled. 0; -EBADF, -ESTALE: as audit_file_check();
+ * caller is in the guard (guard.h). 0; -EBADF, -ESTALE: as audit_file_check();
  * -ENODATA: the file has no beginning
  * yet; -EFBIG: with `most` > 0, the file would get larger than that, and nothing was written;
  * -ETIMEDOUT: another process holds the lock and does not go on; another -errno: not written.

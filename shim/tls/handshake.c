@@ -10,6 +10,7 @@
 #include "tls/judge.h"
 #include "tls/keylog.h"
 #include "tls/name.h"
+#include "tls/numbers.h"
 #include "tls/peer.h"
 #include "tls/suite.h"
 #include "tls/ticket.h"
@@ -483,7 +484,7 @@ int tls_handshake_step(struct tls_handshake *handshake)
 
 	if (handshake->status != -EAGAIN)
 		return handshake->status;
-	r = step(handshake);
+	r = numbers_for_step(step, handshake);
 	if (wire_settle(&handshake->wire, r == 0) < 0 && (r == 0 || r == -EAGAIN))
 		r = reason_find(handshake, 0);
 	if (r == -EAGAIN)

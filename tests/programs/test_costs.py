@@ -4,6 +4,7 @@ What a request costs in calls: as many to the kernel as over plain TCP, no memor
 takes is for tests/bench.
 """
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -11,6 +12,7 @@ from collections import Counter
 
 import pytest
 
+import nginx
 from process import free_port
 from seam import NATIVE, built, need
 
@@ -61,6 +63,49 @@ def test_blocking(seam, threads):
         # that is with several threads depends on who has a processor.
         assert sum(calls.values()) <= (3 * TRIPS + 10 if threads == 1 else 4 * TRIPS)
     assert b"memory 0 times" in server.stdout and b"memory 0 times" in client.stdout, server.story() + client.story()
+
+
+def fetch(context, port, session):
+    """One connection with one request; its session for the next."""
+    plain = socket.create_connection(("localhost", port))
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with context.wrap_socket(plain, server_hostname="localhost", session=session) as stream:
+        stream.sendall(b"GET /file HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"end\n"):
+            answer += stream.recv(4096)
+        assert stream.session_reused == (session is not None)
+        found = stream.session
+        stream.unwrap().close()
+        return found
+
+
+@pytest.mark.skipif(NATIVE, reason="it counts calls of the library")
+@pytest.mark.parametrize("version, most", [(ssl.TLSVersion.TLSv1_3, 50), (ssl.TLSVersion.TLSv1_2, 48)])
+def test_resumed_handshake(seam, version, most):
+    """All that a server calls for a connection with a resumed handshake, a request for a file, and its events of the audit."""
+    need("nginx")
+    site = seam.make_dir("site")
+    (site / "file").write_bytes(b"x" * 100 + b"end\n")
+    config = nginx.CONFIG.replace("daemon off;", "daemon off; master_process off;")
+
+    def argv(port):
+        path = site / "nginx.conf"
+        path.write_text(config.format(dir=site, site=site, port=port, sendfile="on", workers=1, user="", more=""))
+        return [shutil.which("nginx"), "-p", site, "-e", "stderr", "-c", path]
+
+    server = traced(seam, argv, lambda port: seam.policy(seam.inbound(port)))
+    context, session = ssl.create_default_context(cafile=seam.pki.ca), None
+    context.minimum_version = context.maximum_version = version
+    for _ in range(6):
+        session = fetch(context, server.port, session)
+    os.killpg(server.pid, signal.SIGTERM)
+    server.wait(60)
+    names = [line.partition(" ")[2].strip().partition("(")[0] for line in server.log.read_text().splitlines()]
+    accepted = [at for at, name in enumerate(names) if name == "accept4"]
+    costs = [end - begin for begin, end in zip(accepted[2:], accepted[3:])]
+    # Some find a step of the peer's done before they wait for it, some do not.
+    assert len(costs) >= 2 and min(costs) <= most, Counter(names[accepted[-2]:accepted[-1]])
 
 
 def ask_memcached(seam, port):

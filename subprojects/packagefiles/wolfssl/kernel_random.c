@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * wolfCrypt's random numbers are the kernel's, each as it is asked for. A generator of its own
- * would be seeded, and tested by known answers, for every WOLFSSL object; and it is state which a
- * fork duplicates and which would have to be wiped. The kernel's has neither in this process.
+ * wolfCrypt's random numbers are the kernel's, each as it is asked for, or as many at once as one
+ * step of a handshake may take. A generator of its own would be seeded, and tested by known
+ * answers, for every WOLFSSL object; and it is state which a fork duplicates and which would have
+ * to be wiped. The kernel's has neither in this process.
  */
 #include "kernel_random.h"
 
@@ -11,7 +12,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-int kernel_random(unsigned char *out, unsigned len)
+static _Thread_local struct kernel_random_store *store
+	__attribute__((tls_model("initial-exec")));
+
+static int ask(unsigned char *out, unsigned len)
 {
 	int saved = errno;
 
@@ -28,4 +32,37 @@ int kernel_random(unsigned char *out, unsigned len)
 	}
 	errno = saved;
 	return 0;
+}
+
+int kernel_random(unsigned char *out, unsigned len)
+{
+	int r = 0;
+
+	if (store == NULL || len > KERNEL_RANDOM_AHEAD)
+		return ask(out, len);
+	if (len > KERNEL_RANDOM_AHEAD - store->from) {
+		r = ask(store->bytes, KERNEL_RANDOM_AHEAD);
+		store->from = r == 0 ? 0 : KERNEL_RANDOM_AHEAD;
+	}
+	if (r != 0) {
+		explicit_bzero(out, len);
+		return r;
+	}
+	memcpy(out, store->bytes + store->from, len);
+	explicit_bzero(store->bytes + store->from, len);
+	store->from += len;
+	return 0;
+}
+
+void kernel_random_begin(struct kernel_random_store *made)
+{
+	made->before = store;
+	made->from = KERNEL_RANDOM_AHEAD;
+	store = made;
+}
+
+void kernel_random_end(struct kernel_random_store *made)
+{
+	store = made->before;
+	explicit_bzero(made, sizeof *made);
 }
