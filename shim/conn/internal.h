@@ -222,6 +222,20 @@ int conn_establish_wait(struct conn **held, int fd, int flags, int time_option);
 size_t conn_keep_early(struct conn *conn, const struct iovec *iov, size_t count);
 /* A connection that was deferred, or has waited for the program, becomes a protected one. */
 void conn_start(struct conn *conn);
+/* Makes the share and enters the state. 0 or -errno. */
+int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
+	enum conn_state state);
+
+/* --- outcome.c */
+/* The handshake is done, with conn->lock held: 0, and the connection is open; or -errno, and it has
+ * failed. */
+int conn_opened(struct conn *conn, int fd);
+/* The connection ends here, and the program meets `error`: with a handshake's result, which has the
+ * cause, or for a cause that the caller knows. */
+void conn_fail(struct conn *conn, int error, const struct tls_result *result, const char *reason);
+void conn_fail_for(struct conn *conn, int error, enum cause cause, const char *reason);
+/* TCP itself failed: what the program would have met without us. Returns -error. */
+int conn_tcp_failed(struct conn *conn, int error);
 /* Descriptors of the connection have FD_CLOEXEC while it is ours; and as the program has set it
  * otherwise. */
 void conn_set_real_close_on_exec(struct conn *conn, bool ours);
@@ -229,13 +243,6 @@ void conn_set_real_close_on_exec(struct conn *conn, bool ours);
 void conn_leave_alone(struct conn *conn);
 /* The connection is the program's own again. */
 void conn_let_go(struct conn *conn, const char *why);
-/* Makes the share and enters the state. 0 or -errno. */
-int conn_map(struct conn *conn, enum tls_role role, const struct policy_rule *rule,
-	enum conn_state state);
-/* The connection ends here, and the program meets `error`: with a handshake's result, which has the
- * cause, or for a cause that the caller knows. */
-void conn_fail(struct conn *conn, int error, const struct tls_result *result, const char *reason);
-void conn_fail_for(struct conn *conn, int error, enum cause cause, const char *reason);
 
 /* --- upgrade.c */
 /* With conn->lock held, before the handshake: what `starttls` says. 0: the handshake is next;

@@ -98,102 +98,9 @@ static int on_secret(WOLFSSL *ssl, int id, const unsigned char *secret, int len,
 	return 0;
 }
 
-/* `list` is comma-separated. */
-static bool list_has(const char *list, size_t len, const char *name)
-{
-	size_t name_len = strlen(name);
-
-	for (const char *end, *at = list; at < list + len; at = end + 1) {
-		end = memchr(at, ',', (size_t)(list + len - at));
-		if (end == NULL)
-			end = list + len;
-		if ((size_t)(end - at) == name_len && memcmp(at, name, name_len) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int use_alpn(struct tls_handshake *handshake, const char *name)
-{
-	/* wolfSSL takes a char * and does not write to it. */
-	return wolfSSL_UseALPN(handshake->ssl, (char *)(uintptr_t)name, (word32)strlen(name),
-		       WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS
-		       ? 0
-		       : -ENOMEM;
-}
-
-/*
- * RFC 7301 3.2: the server chooses. wolfSSL would take the client's order, so it is told of one
- * name only: our first that the client has too. If there is none, of one that does not match: it
- * then refuses with no_application_protocol.
- */
-int handshake_on_client_hello(WOLFSSL *ssl, int *alert, void *arg)
-{
-	struct tls_handshake *handshake = wolfSSL_GetIOReadCtx(ssl);
-	const struct tls_context *context = handshake->context;
-	const char *choice = context->alpn_count > 0 ? context->alpn[0] : NULL;
-	char *list = NULL;
-	word16 len = 0;
-
-	(void)alert;
-	(void)arg;
-	/* After a HelloRetryRequest it is set already. */
-	if (choice == NULL || handshake->result.alpn[0] != '\0' ||
-		wolfSSL_ALPN_GetPeerProtocol(ssl, &list, &len) != WOLFSSL_SUCCESS)
-		return 0;
-	for (size_t i = 0; i < context->alpn_count; i++)
-		if (list_has(list, len, context->alpn[i])) {
-			choice = context->alpn[i];
-			break;
-		}
-	wolfSSL_ALPN_FreePeerProtocol(ssl, &list);
-	strcpy(handshake->result.alpn, choice);
-	return use_alpn(handshake, choice) == 0 ? 0 : fatal_return;
-}
-
-static int send_name(struct tls_handshake *handshake, const char *name)
-{
-	uint8_t address[16];
-	size_t len;
-
-	if (name == NULL || name_parse_address(name, address) > 0 || !name_is_host(name))
-		return 0;
-	/* RFC 6066 3: without the dot of an absolute name. */
-	len = strlen(name);
-	len -= name[len - 1] == '.';
-	memcpy(handshake->result.server_name, name, len);
-	handshake->result.server_name[len] = '\0';
-	return wolfSSL_UseSNI(handshake->ssl, WOLFSSL_SNI_HOST_NAME, name, (unsigned short)len) ==
-			       WOLFSSL_SUCCESS
-		       ? 0
-		       : -ENOMEM;
-}
-
-static int set_name(struct tls_handshake *handshake, const char *name)
-{
-	const struct tls_context *context = handshake->context;
-	struct why why = { handshake->result.reason, sizeof handshake->result.reason,
-		&handshake->result.cause };
-
-	if (context->server_name != NULL)
-		name = context->server_name;
-	if (context->verify == POLICY_VERIFY_FULL) {
-		if (name == NULL || name[0] == '\0') {
-			why_because(&why, CAUSE_NAME);
-			return why_say(&why, -EKEYREJECTED,
-				"no name is known to verify the peer's certificate against: set "
-				"server_name in the rule");
-		}
-		handshake->name = strdup(name);
-		if (handshake->name == NULL)
-			return -ENOMEM;
-	}
-	return send_name(handshake, name);
-}
-
 static int set_client(struct tls_handshake *handshake, const char *name)
 {
-	int r = set_name(handshake, name);
+	int r = handshake_set_names(handshake, name);
 
 	if (r == 0)
 		r = staple_ask(handshake);
@@ -202,9 +109,6 @@ static int set_client(struct tls_handshake *handshake, const char *name)
 	if (r == 0 && handshake->context->tls12 &&
 		wolfSSL_UseSecureRenegotiation(handshake->ssl) != WOLFSSL_SUCCESS)
 		r = -ENOMEM;
-	/* wolfSSL puts the names of each call before the ones it has. */
-	for (size_t i = handshake->context->alpn_count; i > 0 && r == 0; i--)
-		r = use_alpn(handshake, handshake->context->alpn[i - 1]);
 	return r;
 }
 
@@ -282,7 +186,7 @@ int tls_handshake_require_name(struct tls_handshake *handshake, const char *name
 	handshake->also = strdup(name);
 	if (handshake->also == NULL)
 		return -ENOMEM;
-	return handshake->result.server_name[0] == '\0' ? send_name(handshake, name) : 0;
+	return handshake->result.server_name[0] == '\0' ? handshake_send_name(handshake, name) : 0;
 }
 
 void tls_handshake_show_chain(struct tls_handshake *handshake,
@@ -330,31 +234,6 @@ static const struct tls_group *group_used(struct tls_handshake *handshake)
 	return name != NULL ? tls_group_by_wolfssl_name(name) : NULL;
 }
 
-static void note_names(struct tls_handshake *handshake)
-{
-	struct tls_result *result = &handshake->result;
-	char *alpn = NULL;
-	void *name = NULL;
-	word16 len = 0;
-
-	result->alpn[0] = '\0';
-	if (wolfSSL_ALPN_GetProtocol(handshake->ssl, &alpn, &len) == WOLFSSL_SUCCESS &&
-		len < sizeof result->alpn) {
-		memcpy(result->alpn, alpn, len);
-		result->alpn[len] = '\0';
-	}
-	if (handshake->context->role == TLS_CLIENT)
-		return;
-	len = wolfSSL_SNI_GetRequest(handshake->ssl, WOLFSSL_SNI_HOST_NAME, &name);
-	if (len == 0 || len >= sizeof result->server_name)
-		return;
-	memcpy(result->server_name, name, len);
-	result->server_name[len] = '\0';
-	/* It is the client's word: what is no host name is not repeated. */
-	if (!name_is_host(result->server_name))
-		result->server_name[0] = '\0';
-}
-
 static void note_result(struct tls_handshake *handshake)
 {
 	struct tls_result *result = &handshake->result;
@@ -366,7 +245,7 @@ static void note_result(struct tls_handshake *handshake)
 	result->cipher = suite != NULL ? suite->name : NULL;
 	result->group = group != NULL ? group->name : NULL;
 	result->resumed = wolfSSL_session_reused(handshake->ssl) != 0;
-	note_names(handshake);
+	handshake_note_names(handshake);
 }
 
 void handshake_reject(struct tls_handshake *handshake, int alert)
@@ -532,86 +411,4 @@ struct tls_resumption *tls_handshake_resumption(struct tls_handshake *handshake)
 
 	handshake->resumption = NULL;
 	return resumption;
-}
-
-/* RFC 5246 6.3: of the key block, which TLS 1.2 does not hand out as secrets. Both sides have sent
- * one record, the Finished. */
-static int key_from_block(struct tls_handshake *handshake, const struct tls_suite *suite,
-	bool client, bool own, struct record_key *key)
-{
-	WOLFSSL *ssl = handshake->ssl;
-	const unsigned char *secret =
-		client ? wolfSSL_GetClientWriteKey(ssl) : wolfSSL_GetServerWriteKey(ssl);
-	const unsigned char *iv =
-		client ? wolfSSL_GetClientWriteIV(ssl) : wolfSSL_GetServerWriteIV(ssl);
-	int len = wolfSSL_GetKeySize(ssl);
-	size_t implicit = suite->aead == RECORD_CHACHA20_POLY1305 ? sizeof key->iv : 4;
-
-	if (secret == NULL || iv == NULL || len <= 0 || len > (int)sizeof key->key)
-		return -ENOTSUP;
-	memset(key, 0, sizeof *key);
-	key->version = RECORD_TLS12;
-	key->aead = (uint8_t)suite->aead;
-	memcpy(key->key, secret, (size_t)len);
-	memcpy(key->iv, iv, implicit);
-	/*
-	 * wolfSSL draws the first explicit nonce at random and counts from there. Ours is (this one
-	 * XOR sequence number), so 0, the Finished, has the nonce that it had, and all others
-	 * differ from it and from each other.
-	 */
-	if (own)
-		memcpy(key->iv + implicit, handshake->wire.finished_nonce,
-			sizeof key->iv - implicit);
-	key->seq = 1;
-	return 0;
-}
-
-static int key_make(struct tls_handshake *handshake, const struct tls_suite *suite, bool client,
-	bool own, struct record_key *key)
-{
-	const struct tls_secret *secret =
-		&handshake->secrets[client ? SECRET_CLIENT_TRAFFIC : SECRET_SERVER_TRAFFIC];
-
-	if (suite->version == RECORD_TLS12)
-		return key_from_block(handshake, suite, client, own, key);
-	return record_key_from_secret(key, suite->aead, secret->bytes, secret->len);
-}
-
-int handshake_send_key(struct tls_handshake *handshake, struct record_key *key)
-{
-	const struct tls_suite *suite =
-		tls_suite_by_id((unsigned)wolfSSL_get_current_cipher_suite(handshake->ssl));
-
-	return suite == NULL ? -ENOTSUP
-			     : key_make(handshake, suite, handshake->context->role == TLS_CLIENT,
-				       true, key);
-}
-
-/* RFC 6066 4: what a client has asked for, and got. */
-static void limit_records(struct tls_handshake *handshake, struct record_key *send)
-{
-	int most = wolfSSL_GetMaxOutputSize(handshake->ssl);
-
-	if (most > 0 && most < RECORD_MAX_PLAINTEXT)
-		send->plaintext_most = (uint16_t)most;
-}
-
-int tls_handshake_keys(
-	struct tls_handshake *handshake, struct record_key *send, struct record_key *receive)
-{
-	const struct tls_suite *suite =
-		tls_suite_by_id((unsigned)wolfSSL_get_current_cipher_suite(handshake->ssl));
-	bool client = handshake->context->role == TLS_CLIENT;
-
-	if (handshake->status != 0 || suite == NULL)
-		return -ENOTSUP;
-	if (key_make(handshake, suite, client, true, send) == 0 &&
-		key_make(handshake, suite, !client, false, receive) == 0) {
-		limit_records(handshake, send);
-		return 0;
-	}
-	record_key_clear(send);
-	record_key_clear(receive);
-	handshake->result.cause = CAUSE_NOTHING_IN_COMMON;
-	return -ENOTSUP;
 }

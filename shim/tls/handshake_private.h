@@ -80,13 +80,21 @@ int choose_context(struct tls_handshake *handshake);
 /* wolfSSL begins anew, with the context that is set now. 0 or -errno. */
 int handshake_begin(struct tls_handshake *handshake);
 
+/* --- handshake_names.c */
+/* Client: which name is asked for and verified, and the protocols. 0; -ENOMEM; -EKEYREJECTED: there
+ * is no name to verify, as the result says. */
+int handshake_set_names(struct tls_handshake *handshake, const char *name);
+/* What is no host name is not sent. 0; -ENOMEM. */
+int handshake_send_name(struct tls_handshake *handshake, const char *name);
+/* What was agreed on, into the result. */
+void handshake_note_names(struct tls_handshake *handshake);
 /* wolfSSL's hook on a ClientHello that was parsed (server). */
 int handshake_on_client_hello(WOLFSSL *ssl, int *alert, void *arg);
 
 /* The peer is not trusted: so we end, and tell it this alert. */
 void handshake_reject(struct tls_handshake *handshake, int alert);
 
-/* Our key as it stands, once wolfSSL is through. As tls_handshake_keys(). */
+/* handshake_keys.c: our key as it stands, once wolfSSL is through. As tls_handshake_keys(). */
 int handshake_send_key(struct tls_handshake *handshake, struct record_key *key);
 
 /* parting.c: tells the peer, if wolfSSL has not, why its handshake ends with the error r; as far as
