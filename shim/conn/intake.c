@@ -115,6 +115,12 @@ static void release_held(struct intake *in)
 	in->share->held = false;
 }
 
+static void note_reach(struct intake *in)
+{
+	if (in->have > in->reach)
+		in->reach = in->have;
+}
+
 static void load_partial(struct intake *in)
 {
 	struct share_bytes *partial = &in->share->partial;
@@ -122,6 +128,7 @@ static void load_partial(struct intake *in)
 	in->have = partial->len;
 	if (in->have == 0)
 		return;
+	note_reach(in);
 	memcpy(in->scratch, share_bytes_data(partial), in->have);
 	share_bytes_drop(partial, in->have);
 }
@@ -174,6 +181,7 @@ static int take(struct intake *in, size_t ask)
 	if (n <= 0)
 		return intake_nothing_came(in, (int)n);
 	in->have += (size_t)n;
+	note_reach(in);
 	return 0;
 }
 

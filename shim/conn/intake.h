@@ -45,6 +45,7 @@ struct intake {
 	int fd;
 	uint8_t *scratch; /* SCRATCH_LEN bytes */
 	size_t have;      /* in the scratch: the beginning of a record, or several */
+	size_t reach;     /* the most that there was in it */
 };
 
 /* Until the sink is full (0) or the kernel is empty. */

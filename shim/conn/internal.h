@@ -440,6 +440,8 @@ void names_lock_for_fork(bool on);
 uint8_t *scratch_get(
 	void); /* two a thread are kept: for ciphertext, and for what is read from files */
 void scratch_put(uint8_t *scratch);
+/* The same, when no more than so many bytes from its start on were written to. */
+void scratch_put_used(uint8_t *scratch, size_t used);
 void scratch_empty(void); /* of plaintext that has gone through it */
 
 #endif

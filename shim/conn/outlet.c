@@ -331,8 +331,9 @@ void outlet_give_up(struct share *share, struct outgoing *out)
 	share->owed_by = guard_pid();
 }
 
+/* *reach: how much of sealed[] it has used. */
 static int send_flights(struct conn *conn, int fd, struct outgoing *out, int flags, uint8_t *sealed,
-	bool (*waits)(struct conn *conn, int fd, int flags))
+	size_t *reach, bool (*waits)(struct conn *conn, int fd, int flags))
 {
 	struct share *share = conn->share;
 
@@ -344,6 +345,7 @@ static int send_flights(struct conn *conn, int fd, struct outgoing *out, int fla
 		if (!outgoing_is_there(out))
 			return -EFAULT;
 		r = seal_flight(conn, out, sealed, &flight);
+		*reach = r < 0 ? SCRATCH_LEN : flight.len > *reach ? flight.len : *reach;
 		if (r == 0)
 			n = give(share, fd, sealed, flight.len, (flags & MSG_MORE) | MSG_DONTWAIT);
 		if (r < 0 || n < 0) {
@@ -399,6 +401,7 @@ int outlet_data(struct conn *conn, int fd, struct outgoing *out, int flags,
 {
 	struct share *share = conn->share;
 	uint8_t *scratch;
+	size_t reach = 0;
 	int r;
 
 	if (share->send_closed && (out->done < out->total || out->total == 0))
@@ -420,8 +423,8 @@ int outlet_data(struct conn *conn, int fd, struct outgoing *out, int flags,
 	if (scratch == NULL)
 		return -ENOBUFS;
 	begin_burst(share);
-	r = send_flights(conn, fd, out, flags, scratch, waits);
-	scratch_put(scratch);
+	r = send_flights(conn, fd, out, flags, scratch, &reach, waits);
+	scratch_put_used(scratch, reach);
 	return r;
 }
 

@@ -60,7 +60,9 @@ static int receive_ours(struct intake *in, struct sink *sink, int flags)
 		r = (flags & MSG_PEEK) != 0 ? intake_peek(in, sink) : intake_fill(in, sink);
 	if (r == 0 && (flags & MSG_PEEK) == 0)
 		r = count_told(in, sink->done - before);
-	scratch_put(in->scratch);
+	/* A header that was only looked at stands behind what was taken. */
+	scratch_put_used(
+		in->scratch, (flags & MSG_PEEK) != 0 ? SCRATCH_LEN : in->reach + RECORD_HEADER_LEN);
 	return r;
 }
 

@@ -7,14 +7,17 @@
 #include "conn/internal.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define KEPT 2
+/* What is as cheap to wipe as it is to have the kernel take it, and give it anew to the next. */
+#define WIPE_MOST 32768
 
 struct kept {
 	uint8_t *buffer[KEPT];
 	bool lent[KEPT];
-	bool used[KEPT]; /* since it was empty */
+	size_t reach[KEPT]; /* what of it was used since it was empty, from its start */
 };
 
 static _Thread_local struct kept kept __attribute__((tls_model("initial-exec")));
@@ -61,7 +64,7 @@ uint8_t *scratch_get(void)
 			pthread_once(&key_once, make_key);
 			pthread_setspecific(key, &kept);
 		}
-		kept.lent[i] = kept.used[i] = kept.buffer[i] != NULL;
+		kept.lent[i] = kept.buffer[i] != NULL;
 		return kept.buffer[i];
 	}
 	return map();
@@ -69,11 +72,18 @@ uint8_t *scratch_get(void)
 
 void scratch_put(uint8_t *scratch)
 {
+	scratch_put_used(scratch, SCRATCH_LEN);
+}
+
+void scratch_put_used(uint8_t *scratch, size_t used)
+{
 	if (scratch == NULL)
 		return;
 	for (int i = 0; i < KEPT; i++)
 		if (scratch == kept.buffer[i]) {
 			kept.lent[i] = false;
+			if (used > kept.reach[i])
+				kept.reach[i] = used;
 			return;
 		}
 	munmap(scratch, SCRATCH_LEN);
@@ -84,10 +94,13 @@ void scratch_empty(void)
 	int saved = errno;
 
 	for (int i = 0; i < KEPT; i++) {
-		if (!kept.used[i] || kept.lent[i])
+		if (kept.reach[i] == 0 || kept.lent[i])
 			continue;
-		madvise(kept.buffer[i], SCRATCH_LEN, MADV_DONTNEED);
-		kept.used[i] = false;
+		if (kept.reach[i] <= WIPE_MOST)
+			explicit_bzero(kept.buffer[i], kept.reach[i]);
+		else
+			madvise(kept.buffer[i], SCRATCH_LEN, MADV_DONTNEED);
+		kept.reach[i] = 0;
 	}
 	errno = saved;
 }

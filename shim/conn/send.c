@@ -355,7 +355,7 @@ static ssize_t send_chunk(
 		iov.iov_len = (size_t)n;
 		n = transmit(held, fd, &iov, 1, flags | MSG_DONTWAIT);
 	}
-	scratch_put(buf);
+	scratch_put_used(buf, n < 0 && *asked == 0 ? SCRATCH_LEN : *asked);
 	return n;
 }
 
