@@ -102,10 +102,25 @@ static int say_not_tls(const struct wire *wire, const struct why *why)
 	return why_say(why, -EPROTO, "the peer does not speak TLS: it sent the bytes %s", shown);
 }
 
-static int say_alert(const struct why *why, int description)
+/* TLS 1.2 has no other word for it; and once the server has shown its certificate there is enough
+ * in common. */
+static bool wants_certificate(const struct tls_handshake *handshake, int description)
+{
+	return description == ALERT_HANDSHAKE_FAILURE && handshake->result.verify[0] != '\0' &&
+	       handshake->context->role == TLS_CLIENT;
+}
+
+static int say_alert(const struct tls_handshake *handshake, const struct why *why, int description)
 {
 	const char *meaning = alert_meaning(description);
 
+	if (wants_certificate(handshake, description)) {
+		why_because(why, CAUSE_CERTIFICATE_REFUSED);
+		return why_say(why, -EKEYREJECTED,
+			"the peer ended the handshake with the alert %s: it asks for a client "
+			"certificate, and has got none that will do",
+			tls_alert_name(description));
+	}
 	why_because(why, tls_alert_cause(description));
 	return why_say(why, alert_errno(description),
 		"the peer ended the handshake with the alert %s%s%s", tls_alert_name(description),
@@ -211,7 +226,7 @@ int reason_find(struct tls_handshake *handshake, int error)
 	}
 	if (result->alert_received >= 0) {
 		result->by_peer = true;
-		return say_alert(&why, result->alert_received);
+		return say_alert(handshake, &why, result->alert_received);
 	}
 	if (wire->eof || wire->error != 0) {
 		result->by_peer = wire->eof || wire->error == -ECONNRESET || wire->error == -EPIPE;

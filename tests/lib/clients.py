@@ -48,9 +48,9 @@ WAYS = ("blocking", "nonblocking")
 FAILING_CALL = {"blocking": "connect", "nonblocking": "SO_ERROR"}
 
 
-def probe(seam, how, port, policy, host="localhost"):
+def probe(seam, how, port, policy, host="localhost", **options):
     """Runs the probe; the program, with .call and .errno."""
-    program = seam.run([PYTHON, "-c", PROBE, how, host, port], policy)
+    program = seam.run([PYTHON, "-c", PROBE, how, host, port], policy, **options)
     answer = json.loads(program.stdout)
     program.call, program.errno = answer["call"], answer["errno"]
     return program
