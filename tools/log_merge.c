@@ -33,8 +33,9 @@ struct pending {
 
 struct log_merge {
 	const struct log_filter *filter;
-	void *streams; /* a tree, by path */
-	size_t count;
+	struct log_cursor *cursor; /* NULL: from the beginning */
+	void *streams;             /* a tree, by path */
+	size_t count, passed_over;
 	struct heap next;              /* streams, by the time of their next record */
 	struct heap window;            /* struct pending */
 	uint64_t records, done, total; /* read; bytes of them; bytes there are */
@@ -77,6 +78,31 @@ void log_merge_free(struct log_merge *merge)
 	free(merge);
 }
 
+void log_merge_resume(struct log_merge *merge, struct log_cursor *cursor)
+{
+	merge->cursor = cursor;
+}
+
+static void save_stream(const void *node, VISIT visit, void *arg)
+{
+	const struct stream *stream = *(const struct stream *const *)node;
+	struct log_merge *merge = arg;
+
+	if ((visit != postorder && visit != leaf) || stream->failed)
+		return;
+	if (log_cursor_set(merge->cursor, stream->path, audit_reader_inode(stream->reader),
+		    audit_reader_offset(stream->reader)) < 0)
+		merge->failed = true;
+}
+
+int log_merge_save(struct log_merge *merge)
+{
+	if (merge->cursor == NULL)
+		return 0;
+	twalk_r(merge->streams, save_stream, merge);
+	return log_cursor_write(merge->cursor);
+}
+
 bool log_merge_is_name(const char *name)
 {
 	size_t len = strlen(name), end = strlen(NAME_END);
@@ -86,7 +112,7 @@ bool log_merge_is_name(const char *name)
 
 size_t log_merge_count(const struct log_merge *merge)
 {
-	return merge->count;
+	return merge->count + merge->passed_over;
 }
 
 void log_merge_on_step(struct log_merge *merge, void (*step)(void *arg), void *arg)
@@ -228,26 +254,41 @@ failed:
 	return -ENOMEM;
 }
 
+/* How much of the file has come out before. */
+static uint64_t printed(const struct log_merge *merge, const char *path, ino_t inode)
+{
+	return merge->cursor != NULL ? log_cursor_find(merge->cursor, path, inode) : 0;
+}
+
 static int begin_stream(struct log_merge *merge, struct stream *stream)
 {
-	uint64_t time_us;
+	uint64_t time_us, offset;
 
 	if (!stream_took(merge, stream, audit_reader_begin(stream->reader, &time_us)))
 		return 0;
+	offset = printed(merge, stream->path, audit_reader_inode(stream->reader));
+	if (offset > 0)
+		audit_reader_seek(stream->reader, offset);
 	return stream_queue(merge, stream, time_us);
 }
 
-/* Whether all that is in the file is older than what is wanted: it was last written to before. */
-static bool is_too_old(struct log_merge *merge, const char *path)
+/* Whether nothing in the file is wanted: it was last written to before that, or has all come out
+ * before. */
+static bool is_done_with(struct log_merge *merge, const char *path)
 {
-	uint64_t since_s = merge->filter->since_us / 1000000;
+	uint64_t before, since_s = merge->filter->since_us / 1000000;
 	struct stat st;
 
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtime < 0)
 		return false;
-	if ((uint64_t)st.st_mtime + LATE_S < since_s)
+	before = printed(merge, path, st.st_ino);
+	if (before > (uint64_t)st.st_size) {
+		log_cursor_forget(merge->cursor, path);
+		before = 0;
+	}
+	if ((uint64_t)st.st_mtime + LATE_S < since_s || (uint64_t)st.st_size == before)
 		return true;
-	merge->total += (uint64_t)st.st_size;
+	merge->total += (uint64_t)st.st_size - before;
 	return false;
 }
 
@@ -256,8 +297,10 @@ int log_merge_add(struct log_merge *merge, const char *path)
 	struct stream *stream = find_stream(merge, path);
 	int r;
 
-	if (stream == NULL && is_too_old(merge, path))
+	if (stream == NULL && is_done_with(merge, path)) {
+		merge->passed_over++;
 		return 0;
+	}
 	if (stream == NULL) {
 		r = new_stream(merge, path, &stream);
 		return r < 0 ? r : begin_stream(merge, stream);
@@ -269,6 +312,8 @@ void log_merge_remove(struct log_merge *merge, const char *path)
 {
 	struct stream *stream = find_stream(merge, path);
 
+	if (merge->cursor != NULL)
+		log_cursor_forget(merge->cursor, path);
 	if (stream == NULL || stream->queued)
 		return;
 	tdelete(stream, &merge->streams, compare_paths);

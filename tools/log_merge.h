@@ -8,6 +8,7 @@
 #ifndef SEAMTLS_TOOLS_LOG_MERGE_H
 #define SEAMTLS_TOOLS_LOG_MERGE_H
 
+#include "log_cursor.h"
 #include "log_filter.h"
 
 struct log_merge;
@@ -15,6 +16,12 @@ struct log_merge;
 /* `filter`, which stays the caller's, decides what comes out. NULL: no memory. */
 struct log_merge *log_merge_new(const struct log_filter *filter);
 void log_merge_free(struct log_merge *merge);
+
+/* Goes on where the cursor says, which stays the caller's. */
+void log_merge_resume(struct log_merge *merge, struct log_cursor *cursor);
+/* After log_merge_next() gave 0: all that came out is noted in the cursor, and it is written. 0;
+ * -errno. */
+int log_merge_save(struct log_merge *merge);
 
 /* What an audit file is called in a directory. */
 bool log_merge_is_name(const char *name);
@@ -36,7 +43,8 @@ void log_merge_on_step(struct log_merge *merge, void (*step)(void *arg), void *a
 /* Bytes that were read, and those of all files when they were added. */
 void log_merge_progress(const struct log_merge *merge, uint64_t *done, uint64_t *total);
 
-size_t log_merge_count(const struct log_merge *merge); /* of files */
+/* Of files, with those of which nothing is wanted. */
+size_t log_merge_count(const struct log_merge *merge);
 
 /* At the end: tells of records that were left incomplete. Returns whether all could be read. */
 bool log_merge_finish(struct log_merge *merge);

@@ -63,6 +63,8 @@ static const struct command commands[] = {
 		"      --format=FORMAT        table, json (one object a line), csv, or otlp-json "
 		"(OpenTelemetry)\n"
 		"  -f, --follow               go on as events come\n"
+		"      --cursor-file=FILE     go on where the last one with this file stopped, and "
+		"note there how far it is\n"
 		"      --verify               say instead of each file whether it is as it was "
 		"written\n"
 		"      --key=FILE             with --verify: the key that the policy names with "

@@ -285,6 +285,23 @@ int audit_reader_begin(struct audit_reader *reader, uint64_t *time_us)
 	return r;
 }
 
+void audit_reader_seek(struct audit_reader *reader, uint64_t offset)
+{
+	reader->past_magic = true;
+	reader->foreign = 0;
+	reader->offset = offset;
+}
+
+uint64_t audit_reader_offset(const struct audit_reader *reader)
+{
+	return reader->offset - (reader->fill - reader->pos);
+}
+
+ino_t audit_reader_inode(const struct audit_reader *reader)
+{
+	return reader->opened ? reader->ino : 0;
+}
+
 const char *audit_reader_path(const struct audit_reader *reader)
 {
 	return reader->path;

@@ -41,6 +41,12 @@ int audit_reader_any(struct audit_reader *reader, struct audit_record *out);
 /* The time of the first record, without going there. Returns as audit_reader_next(). */
 int audit_reader_begin(struct audit_reader *reader, uint64_t *time_us);
 
+/* Goes on at a place where a record ends. Before the first audit_reader_next(). */
+void audit_reader_seek(struct audit_reader *reader, uint64_t offset);
+/* Up to where all is read. */
+uint64_t audit_reader_offset(const struct audit_reader *reader);
+ino_t audit_reader_inode(const struct audit_reader *reader); /* 0: it was not opened yet */
+
 const char *audit_reader_path(const struct audit_reader *reader);
 const struct audit_damage *audit_reader_damage(const struct audit_reader *reader);
 

@@ -67,7 +67,7 @@ _seamtls_value() { # command option
 	--sort) _seamtls_reply -W 'age bytes pid program remote rule' ;;
 	--state) _seamtls_reply -W 'protected clear' ;;
 	--stage) _seamtls_reply -W 'permissive enforce' ;;
-	--ca | --cert | --key | --program) _seamtls_files '' ;;
+	--ca | --cert | --key | --program | --cursor-file) _seamtls_files '' ;;
 	-l | --label | --local | --remote | --since | --until | --application | --rule | --peer | --top | --days) ;;
 	*) return 1 ;;
 	esac
