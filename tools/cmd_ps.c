@@ -9,7 +9,7 @@
 #include "log_source.h"
 #include "proc.h"
 #include "rows.h"
-#include "tcp_table.h"
+#include "tcp_sieve.h"
 #include "units.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -48,7 +48,8 @@ struct ps {
 	size_t order; /* of orders[] */
 	enum { ANY, CLEAR, PROTECTED } state;
 	struct tcp_table table; /* data: struct row */
-	void *stale;            /* a tree of rows, by connection */
+	struct tcp_sieve sieve;
+	void *stale; /* a tree of rows, by connection */
 	size_t stale_count;
 	bool incomplete;   /* there was not enough memory */
 	struct row **list; /* what is to be shown */
@@ -323,12 +324,28 @@ static int print(struct ps *ps)
 	return 0;
 }
 
+/* What cannot change the list is not even decoded. */
+static void look_for_less(struct ps *ps)
+{
+	struct log_filter *filter = &ps->source.filter;
+
+	if (filter->types == 0)
+		filter->types = 1u << AUDIT_OPEN | 1u << AUDIT_PASS | 1u << AUDIT_OBSERVE |
+				1u << AUDIT_CLOSE | 1u << AUDIT_FAIL;
+	if (ps->want_stale)
+		return;
+	tcp_sieve_fill(&ps->sieve, &ps->table);
+	filter->may_hold = tcp_sieve_passes;
+	filter->may_hold_arg = &ps->sieve;
+}
+
 static int run(struct ps *ps)
 {
 	int r = tcp_table_read(&ps->table), status;
 
 	if (r < 0)
 		return fail(r, "cannot read the kernel's connections (/proc/net/tcp)");
+	look_for_less(ps);
 	status = log_source_each(&ps->source, take, ps);
 	ps->now_us = (uint64_t)time(NULL) * 1000000;
 	if (print(ps) < 0)

@@ -21,6 +21,9 @@ struct log_filter {
 	uint32_t causes;    /* bits of enum cause; 0: all, and what is no failure */
 	unsigned protocols; /* bits; 0: all, and what is protected */
 	const char *direction;
+	/* Whether a record may hold what is looked for, told from its bytes; NULL: any may. */
+	bool (*may_hold)(const uint8_t *record, size_t len, const void *arg);
+	const void *may_hold_arg;
 };
 
 /* Each reads the value of an option. 0; -EINVAL: it is none of those allowed; -E2BIG: too many. */

@@ -213,6 +213,13 @@ static void count_record(struct log_merge *merge, const struct stream *stream)
 		merge->step(merge->step_arg);
 }
 
+static bool may_be_wanted(const struct log_filter *filter, const struct audit_record *record)
+{
+	return log_filter_frame(filter, &record->frame) &&
+	       (filter->may_hold == NULL ||
+		       filter->may_hold(record->data, record->frame.len, filter->may_hold_arg));
+}
+
 /* Reads the next record that may be wanted, and queues the stream with it. 0; -ENOMEM. */
 static int stream_advance(struct log_merge *merge, struct stream *stream)
 {
@@ -220,7 +227,7 @@ static int stream_advance(struct log_merge *merge, struct stream *stream)
 		stream->ready = stream_took(
 			merge, stream, audit_reader_next(stream->reader, &stream->record));
 		count_record(merge, stream);
-	} while (stream->ready && !log_filter_frame(merge->filter, &stream->record.frame));
+	} while (stream->ready && !may_be_wanted(merge->filter, &stream->record));
 	return stream->ready ? stream_queue(merge, stream, stream->record.frame.time_us) : 0;
 }
 

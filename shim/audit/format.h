@@ -32,6 +32,8 @@ size_t audit_add_bytes(
 	uint8_t *record, size_t len, uint8_t tag, const uint8_t *bytes, size_t count);
 void audit_finish_frame(uint8_t *record, size_t len);
 
+enum { AUDIT_TAG_LOCAL = 6, AUDIT_TAG_REMOTE = 7 };
+
 /* A field of a record, as it stands there. */
 struct audit_field {
 	const uint8_t *begin, *value, *next; /* next NULL: before the first */

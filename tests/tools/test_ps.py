@@ -97,6 +97,15 @@ def test_the_latest_counts(make, ps):
         assert [(row["state"], row["rule"]) for row in ps()] == [("clear", "new")]
 
 
+def test_few_among_many(make, ps, seamtls, audit_dir):
+    """What is open now is found among what is not, over IPv6, too, and with long fields around it."""
+    others = [event("open" if n % 2 else "observe", {"local": f"10.0.{n % 256}.1:{n}", "remote": "10.9.9.9:443"}, conn=n + 10) for n in range(2000)]
+    with connection(socket.AF_INET, "127.0.0.1") as (a, _), connection(socket.AF_INET6, "::1") as (b, _):
+        make("a", *others[:1000], event("open", a, conn=1, rule="x" * 100, label="y" * 100, peer_san=["dns:" + "z" * 90] * 16), *others[1000:])
+        make("b", *others, event("observe", b, conn=2), event("observe", b, conn=2, protocol="tls"))
+        assert sorted((row["state"], row["local"]) for row in ps()) == sorted([("protected", a["local"]), ("own TLS", b["local"])])
+
+
 def test_what_has_no_socket_is_stale(make, ps):
     with connection(socket.AF_INET, "127.0.0.1") as (ends, _):
         pass
