@@ -199,7 +199,7 @@ extern struct libc libc;
 
 /* A sanitizer's runtime looks its own functions up with dlsym(), which is ours, before the memory
  * is there that instrumented code wants. */
-#define BEFORE_SANITIZERS __attribute__((no_sanitize("address", "undefined")))
+#define BEFORE_SANITIZERS __attribute__((no_sanitize("address", "thread", "undefined")))
 
 /* Puts the address of a function that is not in the table (it takes no part in the resolvers' play)
  * into *member. */

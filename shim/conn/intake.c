@@ -112,7 +112,7 @@ static void release_held(struct intake *in)
 {
 	if (in->share->held)
 		sys_recv(in->fd, NULL, 1, MSG_TRUNC | MSG_DONTWAIT);
-	in->share->held = false;
+	atomic_store_explicit(&in->share->held, false, memory_order_relaxed);
 }
 
 static void note_reach(struct intake *in)
@@ -283,8 +283,8 @@ static int park(struct intake *in, size_t record_len)
 	in->have = 0;
 	if (n < 0)
 		return conn_control_failed(in->conn, in->fd, (int)n);
-	in->share->held = true;
-	plaintext->len = (uint32_t)n;
+	atomic_store_explicit(&in->share->held, true, memory_order_relaxed);
+	share_bytes_set_len(plaintext, (size_t)n);
 	if (!control_takes(in->share, type, (size_t)n)) {
 		intake_count_data(in, (size_t)n);
 		return 0;

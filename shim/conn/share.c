@@ -380,7 +380,8 @@ uint8_t *share_bytes_start(struct share_bytes *bytes)
 			chunk->free_buffer != 0 ? *(uint32_t *)buffer_at(chunk, chunk->free_buffer)
 						: 0);
 		share_unlock(&chunk->lock);
-		bytes->offset = bytes->len = 0;
+		bytes->offset = 0;
+		share_bytes_set_len(bytes, 0);
 	}
 	return bytes->buffer != SHARE_NO_BUFFER ? buffer_at(chunk, bytes->buffer) : NULL;
 }
@@ -406,7 +407,7 @@ int share_bytes_put(struct share_bytes *bytes, const uint8_t *data, size_t len)
 	if (bytes->len + len > SHARE_BUFFER_LEN)
 		return -ENOBUFS;
 	memcpy(start + bytes->offset + bytes->len, data, len);
-	bytes->len += (uint32_t)len;
+	share_bytes_set_len(bytes, bytes->len + len);
 	return 0;
 }
 
@@ -415,7 +416,7 @@ void share_bytes_drop(struct share_bytes *bytes, size_t len)
 	struct chunk *chunk;
 	uint8_t *start;
 
-	bytes->len -= (uint32_t)len;
+	share_bytes_set_len(bytes, bytes->len - len);
 	bytes->offset += (uint32_t)len;
 	if (bytes->len > 0 || bytes->buffer == SHARE_NO_BUFFER)
 		return;
@@ -427,7 +428,8 @@ void share_bytes_drop(struct share_bytes *bytes, size_t len)
 		chunk->free_buffer = bytes->buffer;
 		share_unlock(&chunk->lock);
 	}
-	memset(bytes, 0, sizeof(*bytes));
+	bytes->buffer = SHARE_NO_BUFFER;
+	bytes->offset = 0;
 }
 
 void share_lock_for_fork(bool on)

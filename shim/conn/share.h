@@ -35,10 +35,12 @@ enum conn_state {
 #define SHARE_BUFFER_LEN 36864
 #define SHARE_NO_BUFFER 0
 
-/* Bytes parked in a shared buffer. `buffer` is an index, SHARE_NO_BUFFER when there are none. */
+/* Bytes parked in a shared buffer. `buffer` is an index, SHARE_NO_BUFFER when there are none. How
+ * many may be looked at without the lock with which it is changed. */
 struct share_bytes {
 	uint32_t buffer;
-	uint32_t offset, len;
+	uint32_t offset;
+	_Atomic uint32_t len;
 };
 
 struct share {
@@ -80,14 +82,14 @@ struct share {
 	struct record_key receive_key;
 	struct share_bytes partial;   /* an incomplete record that was taken from the kernel */
 	struct share_bytes plaintext; /* decrypted, not yet handed out */
-	bool held;           /* the last byte of the record in `plaintext` is still in the kernel */
-	bool eof;            /* close_notify came, or an accepted truncation */
-	bool receive_closed; /* the program has shut its reading side */
-	_Atomic bool reset_told; /* the program knows of TCP's error: what follows is the end */
-	_Atomic bool data_seen;  /* tickets are not to be expected any more */
-	uint32_t told;           /* bytes that FIONREAD has told of, and that are not read yet */
-	uint32_t message_skip;   /* bytes of a handshake message that are still to be skipped */
-	uint8_t message[5]; /* head of a handshake message split over records, or a KeyUpdate */
+	_Atomic bool held; /* the last byte of the record in `plaintext` is still in the kernel */
+	_Atomic bool eof;  /* close_notify came, or an accepted truncation */
+	_Atomic bool receive_closed; /* the program has shut its reading side */
+	_Atomic bool reset_told;     /* the program knows of TCP's error: what follows is the end */
+	_Atomic bool data_seen;      /* tickets are not to be expected any more */
+	uint32_t told;         /* bytes that FIONREAD has told of, and that are not read yet */
+	uint32_t message_skip; /* bytes of a handshake message that are still to be skipped */
+	uint8_t message[5];    /* head of a handshake message split over records, or a KeyUpdate */
 	uint8_t message_len;
 	uint32_t control_count; /* control records in a row, against floods */
 	_Atomic int low_water;  /* the program's SO_RCVLOWAT, of plaintext */
@@ -96,7 +98,7 @@ struct share {
 	/* SO_RCVTIMEO, as a wait has found it: none since it was changed for the n-th time. */
 	_Atomic uint32_t timeout_changes; /* from 1 on */
 	_Atomic uint32_t untimed_since;
-	int alert_received; /* -1: none */
+	_Atomic int alert_received; /* -1: none */
 
 	pthread_mutex_t send_lock; /* robust, shared; guards what follows. Taken after receive_lock
 				      if both are */
@@ -108,20 +110,21 @@ struct share {
 	bool owed; /* the last byte of a cut record was not reported: the next send begins with it
 		    */
 	uint8_t owed_byte;
-	pid_t owed_by;             /* whose short send that was */
-	bool send_closed;          /* close_notify is sealed */
-	bool fin_due;              /* ... and FIN follows as soon as what is parked has gone */
-	bool abortive;             /* SO_LINGER of 0 s: close() is to be a reset */
-	uint32_t key_updates;      /* that were sent */
-	uint64_t kernel_from_seq;  /* the kernel's first record, .. */
-	uint64_t kernel_from_byte; /* .. and where in TCP's stream it is */
-	bool kernel_alert_due;     /* `kernel_alert` has not gone yet */
+	pid_t owed_by;                 /* whose short send that was */
+	_Atomic bool send_closed;      /* close_notify is sealed */
+	_Atomic bool fin_due;          /* ... and FIN follows as soon as what is parked has gone */
+	_Atomic bool abortive;         /* SO_LINGER of 0 s: close() is to be a reset */
+	uint32_t key_updates;          /* that were sent */
+	uint64_t kernel_from_seq;      /* the kernel's first record, .. */
+	uint64_t kernel_from_byte;     /* .. and where in TCP's stream it is */
+	_Atomic bool kernel_alert_due; /* `kernel_alert` has not gone yet */
 	uint8_t kernel_alert[2];
 	_Atomic bool kernel_send_over; /* TCP has told of its end */
-	bool kernel_unsettled; /* what it was given may not all be TCP's yet, and FIN is next */
-	bool tickets_due;      /* none of the server's tickets has gone out */
+	_Atomic bool
+		kernel_unsettled; /* what it was given may not all be TCP's yet, and FIN is next */
+	bool tickets_due;         /* none of the server's tickets has gone out */
 	_Atomic bool key_update_due; /* the peer asked for it. Set with the receive lock */
-	int alert_sent;              /* -1: none */
+	_Atomic int alert_sent;      /* -1: none */
 
 	uint32_t next_free; /* index in the free list */
 };
@@ -162,6 +165,11 @@ static inline bool share_is_parked(const struct share *share)
  * (this thread has it: a signal handler). */
 int share_lock(pthread_mutex_t *lock);
 void share_unlock(pthread_mutex_t *lock);
+
+static inline void share_bytes_set_len(struct share_bytes *bytes, size_t len)
+{
+	atomic_store_explicit(&bytes->len, (uint32_t)len, memory_order_relaxed);
+}
 
 /* The memory of parked bytes; takes a buffer if there is none. NULL: no memory. */
 uint8_t *share_bytes_start(struct share_bytes *bytes);

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import observe
+import sanitizers
 from audit import Audit
 from built import built
 from process import Program, free_port
@@ -79,15 +80,12 @@ class Seam:
                 cleanup()
             except AssertionError as problem:
                 problems.append(str(problem))
-        problems += self.sanitizer_reports()
+        problems += sanitizers.reports(self.dir)
         problems += [leak for report in self.observed for leak in observe.leaks(report)]
         for report in self.observed:
             observe.reap(report)
         shutil.rmtree(self.dir)
         assert not problems, "\n\n".join(problems)
-
-    def sanitizer_reports(self):
-        return [path.read_text(errors="replace")[:6000] for path in self.dir.rglob("sanitizer.*")]
 
     def make_dir(self, prefix="d", user=None):
         path = Path(tempfile.mkdtemp(prefix=prefix + "-", dir=self.dir))
@@ -116,15 +114,8 @@ class Seam:
         env = {name: value for name, value in os.environ.items() if not name.startswith("SEAMTLS_")}
         env.update(extra or {})
         if policy is not None and self.covering:
-            # A sanitizer's runtime has to come before every other library.
-            first = os.environ.get("SEAMTLS_TEST_PRELOAD_FIRST")
-            env["LD_PRELOAD"] = f"{first} {self.library}" if first else str(self.library)
-            env["SEAMTLS_POLICY"] = str(policy)
-            env["SEAMTLS_AUDIT"] = str(audit_dir)
-            if first:
-                log = f"log_path={audit_dir.parent}/sanitizer"
-                env["ASAN_OPTIONS"] = f"detect_leaks=0:verify_asan_link_order=0:{log}"
-                env["UBSAN_OPTIONS"] = f"print_stacktrace=1:{log}"
+            env |= {"LD_PRELOAD": sanitizers.preload(self.library), "SEAMTLS_POLICY": str(policy), "SEAMTLS_AUDIT": str(audit_dir),
+                    **sanitizers.options(audit_dir.parent)}
         return env
 
     def observe(self, argv, policy):

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 import ktls
+import sanitizers
 from audit import Audit
 from seam import NATIVE, PLANE, built
+from unfit import UNFIT
 
 FAMILIES = os.environ["SEAMTLS_FAMILY"].split() if "SEAMTLS_FAMILY" in os.environ else [
     path.stem.removeprefix("cases_") for path in sorted(Path(__file__).parent.glob("cases_*.c"))]
@@ -34,6 +36,11 @@ def program(family):
     return built("tests", "transparency", f"cases_{family}")
 
 
+def unfit(name):
+    reason = UNFIT.get(sanitizers.NAME, {}).get(name)
+    return [pytest.mark.skip(reason=reason)] if reason else []
+
+
 def listed():
     """Each case with each of its roles and modes; and what it says under the library, if that differs on purpose."""
     for family in FAMILIES:
@@ -43,7 +50,7 @@ def listed():
             assert bool(covered) == bool(because), f"{name}: a difference needs its reason"
             for role in roles.split():
                 for mode in modes.split():
-                    yield pytest.param(family, name, role, mode, covered.replace("\\n", "\n"),
+                    yield pytest.param(family, name, role, mode, covered.replace("\\n", "\n"), marks=unfit(name),
                                        id=f"{family}-{number}-{name}-{role}-{mode}")
 
 
@@ -75,9 +82,9 @@ class Lab:
         directory = self.seam.make_dir("run")
         (directory / "audit").mkdir()
         env = self.seam.environment(self.policies.get(version), directory / "audit", None)
-        if "SEAMTLS_TEST_PRELOAD_FIRST" in os.environ:
-            # The cases are built with the sanitizers too, and leave their memory to the end of the process.
-            env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+        if version == "plain":
+            # The cases are built with the sanitizer too.
+            env |= sanitizers.options(None)
         for number in CONTROL_FDS:
             self.control("plain" if version == OBSERVED else version, number)
         argv = self.seam.observe(argv, self.policies.get(version))
@@ -92,6 +99,9 @@ class Lab:
                 os.killpg(child.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        found = sanitizers.reports(directory)
+        if found:
+            pytest.fail("\n\n".join(found), pytrace=False)
         if child.returncode != 0 or err:
             became = "hung" if child.returncode == HUNG else f"ended with {child.returncode}"
             pytest.fail(f"{' '.join(argv)}, {version}: {became} after:\n{out}{err}", pytrace=False)

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MANY 300
+#define MANY 100
 #define THREADS 4
 
 static const enum record_aead aead_case[] = { RECORD_AES_128_GCM, RECORD_AES_256_GCM,
