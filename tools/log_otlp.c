@@ -47,13 +47,14 @@ static void put_value(
 {
 	char number[24];
 
-	snprintf(number, sizeof number, "%" PRIu64, value->number);
-	if (value->form == STRING)
+	if (value->form == STRING) {
 		json_string(json, "stringValue", value->text);
-	else if (value->form == INTEGER)
+	} else if (value->form == INTEGER) {
+		snprintf(number, sizeof number, "%" PRIu64, value->number);
 		json_string(json, "intValue", number);
-	else if (value->form == BOOLEAN)
+	} else if (value->form == BOOLEAN) {
 		json_bool(json, "boolValue", strcmp(value->text, "true") == 0);
+	}
 	if (value->form != LIST)
 		return;
 	json_open(json, "arrayValue", '{');
