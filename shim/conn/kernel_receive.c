@@ -87,6 +87,8 @@ static int nothing_came(struct intake *in, int result)
 
 		return r == 0 && in->share->eof ? 1 : r;
 	}
+	if (in->share->eof)
+		return 1; /* it has been met on the way */
 	if (result == 0 || result == -EAGAIN || result == -EINTR)
 		return intake_nothing_came(in, result);
 	return result == -EFAULT ? result : kernel_receive_failed(in->conn, in->fd, result);
