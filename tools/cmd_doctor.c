@@ -172,6 +172,8 @@ int cmd_doctor(int argc, char **argv)
 		return report.full ? fail(ENOMEM, "the list is not complete") : r;
 	}
 	r = examine(argv[optind], &report);
+	if (r == 0)
+		doctor_kernel(tell, &report);
 	if (report.rows.count > 0)
 		rows_finish(&report.rows);
 	if (r < 0 || report.full)

@@ -15,6 +15,9 @@ typedef void doctor_tell(
 /* A program's file. 0; -errno: it cannot be looked at. */
 int doctor_program(const char *path, doctor_tell *tell, void *arg);
 
+/* This machine's kernel, for `plane = kernel`. */
+void doctor_kernel(doctor_tell *tell, void *arg);
+
 /* A process that runs. 0; -errno. */
 int doctor_process(pid_t pid, doctor_tell *tell, void *arg);
 
