@@ -3,7 +3,6 @@
 #include "calls/streams.h"
 #include "conn/memory.h"
 #include "conn/relay.h"
-#include "host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,12 +102,6 @@ static bool is_for_others(struct conn *conn, int fd, int number)
 	return number <= STDERR_FILENO || conn_is_visited(conn, fd) || streams_have(number);
 }
 
-/* What a vfork child will execute is not known yet. */
-static enum departure departure_onto(void)
-{
-	return host_is_visitor() ? DEPARTS_TO_COVERED : DEPARTS_TO_STREAMS;
-}
-
 /* A vfork child has FD_CLOEXEC taken off. */
 static int hand_on(struct conn *conn, int fd)
 {
@@ -126,7 +119,7 @@ static int copied(struct conn *conn, int fd, int made, bool close_on_exec)
 		conn_duplicated(conn, fd, made, close_on_exec);
 		return made;
 	}
-	r = relay_onto(conn, fd, made, departure_onto());
+	r = relay_onto(conn, fd, made, DEPARTS_TO_COVERED);
 	if (r < 0)
 		libc.close(made);
 	else if (close_on_exec)
@@ -148,7 +141,7 @@ SEAM_EXPORT int dup(int fd)
 
 static int duplicate_mapped(struct conn *conn, int fd, int fd2, int flags)
 {
-	int r = relay_onto(conn, fd, fd2, departure_onto());
+	int r = relay_onto(conn, fd, fd2, DEPARTS_TO_COVERED);
 
 	if (r >= 0 && (flags & O_CLOEXEC) != 0)
 		libc.fcntl(fd2, F_SETFD, FD_CLOEXEC);

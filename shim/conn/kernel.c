@@ -27,7 +27,7 @@ static bool is_asked_for(const struct conn *conn)
 /*
  * Whoever is not covered finds EIO where the peer ends, and its own end is none of TLS's; but it
  * has a TCP socket, and there is no process in between. So with `auto` a program that is covered,
- * or that nobody knows, gets a relay's end, which ends as TCP does.
+ * or that nobody knows, gets a relay's end, which ends as TCP does; and so do libc's own streams.
  */
 static bool is_wanted(const struct policy_rule *rule, enum departure departure)
 {
@@ -162,17 +162,14 @@ static bool take_both(struct conn *conn, int fd)
 bool kernel_leave(struct conn *conn, int fd, enum departure departure)
 {
 	struct share *share = conn->share;
-	bool stays =
-		departure == DEPARTS_TO_STREAMS && conn->rule->tls.hand_on != POLICY_HAND_ON_KERNEL;
 
 	if (!may_leave(conn, departure))
 		return false;
-	if (share->left_sight || (share->kernel_sends && share->kernel_receives && stays))
+	if (share->left_sight)
 		return true;
 	if (!take_both(conn, fd))
 		return false;
-	/* Streams of this program: its calls, and its close(), are still ours to see. */
-	share->left_sight = !stays;
+	share->left_sight = true;
 	notice_debug(1, "handed on: %s -> %s, the socket itself, with the kernel's TLS",
 		conn->local, conn->remote);
 	return true;

@@ -16,10 +16,8 @@ struct conn;
 /* To whom it goes, which decides whether it can be the socket itself, with the kernel's TLS
  * (kernel_leave()). */
 enum departure {
-	DEPARTS_TO_COVERED, /* where the library is too, or nobody knows */
+	DEPARTS_TO_COVERED, /* where the library is too, to libc's own streams, or nobody knows */
 	DEPARTS_TO_FOREIGN, /* where it is not */
-	DEPARTS_TO_STREAMS, /* libc's own, of this program, or the next one's: a number from 0 to 2
-			     */
 	DEPARTS_ANYHOW,     /* there can be no relay for it */
 };
 
