@@ -9,11 +9,13 @@
 #include "audit/writer.h"
 #include "deep.h"
 #include "guard.h"
+#include "libc.h"
 #include "notice.h"
 #include "strict.h"
 #include "variables.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pthread.h>
@@ -22,8 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define GROUPS_MOST 256
 #define STRICT_WHY_LEN 256
 
@@ -364,6 +368,46 @@ bool host_listener_matters(struct policy_query *query, const struct policy_rule 
 	deep_run(ask, &question);
 	errno = saved;
 	return question.matters;
+}
+
+/* FNV-1a, and what spreads its last bytes. */
+static uint64_t mix(uint64_t so_far, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		so_far = (so_far ^ bytes[i]) * UINT64_C(0x100000001b3);
+	return so_far ^ so_far >> 29;
+}
+
+/* Of this boot: the kernel's numbers of sockets begin anew with each. 0: it is not to be had. */
+static uint64_t boot_number(void)
+{
+	static _Atomic uint64_t known;
+	char text[64] = "";
+	uint64_t number = atomic_load(&known);
+	int fd = number != 0 ? -1 : open(BOOT_ID, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return number;
+	if (libc.read(fd, text, sizeof(text) - 1) > 0)
+		number = mix(number, (const uint8_t *)text, sizeof(text));
+	libc.close(fd);
+	atomic_store(&known, number);
+	return number;
+}
+
+uint64_t host_socket_id(int fd, const struct policy_address *remote)
+{
+	int saved = errno;
+	uint64_t cookie = 0, id;
+	socklen_t len = sizeof(cookie);
+
+	if (libc.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+		cookie = 0;
+	errno = saved;
+	id = mix(boot_number(), (const uint8_t *)&cookie, sizeof(cookie));
+	id = mix(id, remote->bytes, sizeof(remote->bytes));
+	id = mix(id, (const uint8_t *)&remote->port, sizeof(remote->port));
+	return cookie != 0 && id != 0 ? id : host_new_id();
 }
 
 uint64_t host_new_id(void)

@@ -63,6 +63,9 @@ void host_audit_flush(void);
 
 /* An id for a connection: unique on the host as far as 64 random bits can be. Never 0. */
 uint64_t host_new_id(void);
+/* The same for a TCP socket and its peer, by the kernel's number for it: a program that is given
+ * the socket by another calls the connection as that did. */
+uint64_t host_socket_id(int fd, const struct policy_address *remote);
 
 /* The process as it was last seen: differs from getpid() in a vfork child, which may touch nothing
  * but descriptors. */

@@ -39,25 +39,59 @@ static int grow(struct conns *conns)
 	return 0;
 }
 
-int conns_add(struct conns *conns, uint64_t conn, uint64_t time_us, const char *peer)
+void conns_entry_clear(struct conns_entry *entry)
 {
-	struct conns_entry *entry;
-	char *copy;
+	free(entry->peer);
+	free(entry->program);
+	free(entry->rule);
+	memset(entry, 0, sizeof *entry);
+}
+
+int conns_give(struct conns_entry *entry, const char *program, const char *rule)
+{
+	char *new_program = strdup(program), *new_rule = strdup(rule);
+
+	if (new_program == NULL || new_rule == NULL) {
+		free(new_program);
+		free(new_rule);
+		return -ENOMEM;
+	}
+	free(entry->program);
+	free(entry->rule);
+	entry->program = new_program;
+	entry->rule = new_rule;
+	return 0;
+}
+
+int conns_add(struct conns *conns, uint64_t conn, uint64_t time_us, const char *peer,
+	const char *program, const char *rule)
+{
+	struct conns_entry entry = { .conn = conn, .time_us = time_us }, *place_of;
 
 	if (conn == 0 || conns->count == CONNS_MAX)
 		return 0;
 	if (2 * (conns->count + 1) > conns->room && grow(conns) < 0)
 		return -ENOMEM;
-	copy = strdup(peer);
-	if (copy == NULL)
+	entry.peer = strdup(peer);
+	if (entry.peer == NULL || conns_give(&entry, program, rule) < 0) {
+		conns_entry_clear(&entry);
 		return -ENOMEM;
-	entry = &conns->entries[place(conns, conn)];
-	conns->count += entry->conn == 0;
-	free(entry->peer);
-	entry->conn = conn;
-	entry->time_us = time_us;
-	entry->peer = copy;
+	}
+	place_of = &conns->entries[place(conns, conn)];
+	conns->count += place_of->conn == 0;
+	conns_entry_clear(place_of);
+	*place_of = entry;
 	return 0;
+}
+
+struct conns_entry *conns_find(const struct conns *conns, uint64_t conn)
+{
+	struct conns_entry *entry;
+
+	if (conn == 0 || conns->count == 0)
+		return NULL;
+	entry = &conns->entries[place(conns, conn)];
+	return entry->conn != 0 ? entry : NULL;
 }
 
 /* No gap may come between an entry and its home. */
@@ -94,7 +128,7 @@ bool conns_take(struct conns *conns, uint64_t conn, struct conns_entry *out)
 void conns_clear(struct conns *conns)
 {
 	for (size_t i = 0; i < conns->room; i++)
-		free(conns->entries[i].peer);
+		conns_entry_clear(&conns->entries[i]);
 	free(conns->entries);
 	memset(conns, 0, sizeof *conns);
 }

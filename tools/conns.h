@@ -16,7 +16,8 @@
 struct conns_entry {
 	uint64_t conn; /* 0: free */
 	uint64_t time_us;
-	char *peer; /* as the first event called it; malloc'ed */
+	/* As the first event called them; malloc'ed. The program is the last that had it. */
+	char *peer, *program, *rule;
 };
 
 /* All zeroes: empty. */
@@ -26,9 +27,15 @@ struct conns {
 };
 
 /* 0; -ENOMEM. */
-int conns_add(struct conns *conns, uint64_t conn, uint64_t time_us, const char *peer);
-/* Takes it out. Whether it was there; then *out is the caller's, with its peer. */
+int conns_add(struct conns *conns, uint64_t conn, uint64_t time_us, const char *peer,
+	const char *program, const char *rule);
+/* NULL: it is not there. */
+struct conns_entry *conns_find(const struct conns *conns, uint64_t conn);
+/* Another program has it, under its own rule. 0; -ENOMEM, and it is as it was. */
+int conns_give(struct conns_entry *entry, const char *program, const char *rule);
+/* Takes it out. Whether it was there; then *out is the caller's, for conns_entry_clear(). */
 bool conns_take(struct conns *conns, uint64_t conn, struct conns_entry *out);
+void conns_entry_clear(struct conns_entry *entry);
 void conns_clear(struct conns *conns);
 
 #endif

@@ -149,7 +149,7 @@ static void take_recognised(struct suggest *suggest, const struct audit_event *e
 	if (!conns_take(&suggest->alone, event->conn, &first))
 		return;
 	target = target_of_key(suggest, first.peer);
-	free(first.peer);
+	conns_entry_clear(&first);
 	if (target == NULL || (!own && strcmp(event->protocol, "none") != 0))
 		return;
 	target->count--;
@@ -167,11 +167,14 @@ static void take_first(struct suggest *suggest, const struct audit_event *event)
 		suggest->skipped++;
 		return;
 	}
-	target->count++;
 	target->last_us = event->time_us;
 	add_program(suggest, target, event->program);
+	/* Another program was given it. */
+	if (conns_find(&suggest->alone, event->conn) != NULL)
+		return;
+	target->count++;
 	if (conns_add(&suggest->alone, event->conn, event->time_us,
-		    target_key(target, key, sizeof key)) < 0)
+		    target_key(target, key, sizeof key), "", "") < 0)
 		suggest->incomplete = true;
 }
 

@@ -171,3 +171,13 @@ void tally_move(struct tally *tally, const char *name, enum tally_what from, enu
 	row->count[from]--;
 	row->count[to]++;
 }
+
+void tally_give(struct tally *tally, const char *from, const char *to, enum tally_what what)
+{
+	struct tally_row *row = (struct tally_row *)tally_find(tally, from);
+
+	/* No memory for another row: it stays where it was. */
+	if (row == NULL || row->count[what] == 0 || tally_add(tally, to, what, 1) < 0)
+		return;
+	row->count[what]--;
+}

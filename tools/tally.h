@@ -43,6 +43,9 @@ int tally_add(struct tally *tally, const char *name, enum tally_what what, uint6
 /* What was counted as one thing has turned out to be another. */
 void tally_move(struct tally *tally, const char *name, enum tally_what from, enum tally_what to);
 
+/* What was counted for one is another's. */
+void tally_give(struct tally *tally, const char *from, const char *to, enum tally_what what);
+
 /* The count of a name; NULL: there is none. */
 const struct tally_row *tally_find(const struct tally *tally, const char *name);
 

@@ -188,7 +188,7 @@ static void take_recognised(struct totals *totals, const struct audit_event *eve
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		if (strcmp(event->protocol, kinds[i].protocol) == 0)
 			move_all(totals, event, &first, kinds[i].what, kinds[i].when);
-	free(first.peer);
+	conns_entry_clear(&first);
 	if (strcmp(event->protocol, "tls") == 0)
 		take_own_tls(totals, event);
 }
@@ -203,16 +203,37 @@ static void take_deny(struct totals *totals, const struct audit_event *event)
 		return;
 	}
 	move_all(totals, event, &first, TALLY_DENIED, TIMELINE_WHATS);
-	free(first.peer);
+	conns_entry_clear(&first);
+}
+
+/* A connection that another program has handed on (inetd) is one: this program's from now on. */
+static bool is_handed_on(struct totals *totals, const struct audit_event *event)
+{
+	struct conns_entry *first = conns_find(&totals->alone, event->conn);
+	const char *program = event->program != NULL ? event->program : "";
+	const char *rule = event->rule != NULL ? event->rule : NO_RULE;
+
+	if (first == NULL)
+		return false;
+	if (event->program != NULL)
+		tally_give(&totals->by[TOTALS_PROGRAM], first->program, program, TALLY_CLEAR);
+	tally_give(&totals->by[TOTALS_RULE], first->rule, rule, TALLY_CLEAR);
+	if (conns_give(first, program, rule) < 0)
+		totals->incomplete = true;
+	return true;
 }
 
 static void take_clear(struct totals *totals, const struct audit_event *event)
 {
 	char peer[TOTALS_PEER_LEN];
 
+	if (is_handed_on(totals, event))
+		return;
 	add_all(totals, event, TALLY_CLEAR, 1);
 	totals_peer(event, peer, sizeof peer);
-	if (conns_add(&totals->alone, event->conn, event->time_us, peer) < 0)
+	if (conns_add(&totals->alone, event->conn, event->time_us, peer,
+		    event->program != NULL ? event->program : "",
+		    event->rule != NULL ? event->rule : NO_RULE) < 0)
 		totals->incomplete = true;
 	if (event->reason != NULL && strstr(event->reason, "'accept = both'") != NULL)
 		add_relaxed(totals, event, "accept = both");

@@ -11,6 +11,7 @@
 #include "conn/names.h"
 #include "conn/relay.h"
 #include "conn/starttls.h"
+#include "conn/table.h"
 #include "guard.h"
 #include "handlers.h"
 #include "libc.h"
@@ -208,6 +209,7 @@ static int admit_aside(int fd, int family, const struct policy_query *query,
 
 	if (gate_is_wanted(decision))
 		return make_conn(fd, family, query, decision, flags);
+	id = host_socket_id(fd, &query->remote);
 	r = report_decision(type, query, decision, NULL, &id);
 
 	if (r == 0)
@@ -322,9 +324,10 @@ void conn_inherit(void)
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
 
-		/* One that was handed on with the kernel's TLS stays what it is. */
-		if (is_tcp_connection(fd, &peer, &len) && !kernel_is_attached(fd) &&
-			(host_has_policy() || host_refuses()))
+		/* The same as one before it. One that was handed on with the kernel's TLS stays
+		 * what it is. */
+		if (table_is_foreign(fd) && is_tcp_connection(fd, &peer, &len) &&
+			!kernel_is_attached(fd) && (host_has_policy() || host_refuses()))
 			inherit(fd, &peer, len);
 	}
 }

@@ -178,7 +178,7 @@ static int connect_aside(struct conn **held, int fd, const struct sockaddr *addr
 {
 	bool seen = out->decision.action == POLICY_OBSERVE || out->decision.rule != NULL;
 	int type = out->decision.action == POLICY_OBSERVE ? AUDIT_OBSERVE : AUDIT_PASS, r;
-	uint64_t id;
+	uint64_t id = 0;
 
 	if (host_audit_open() < 0)
 		return -EACCES;
@@ -188,6 +188,8 @@ static int connect_aside(struct conn **held, int fd, const struct sockaddr *addr
 	if (r < 0 && r != -EINPROGRESS && r != -EINTR)
 		return r;
 	socket_address(fd, false, &out->query.local);
+	if (seen)
+		id = host_socket_id(fd, &out->query.remote);
 	if (seen && report_decision(type, &out->query, &out->decision, NULL, &id) < 0) {
 		sys_shutdown(fd, SHUT_RDWR);
 		forget(*held, fd);

@@ -421,9 +421,9 @@ void report_broken(struct conn *conn, enum cause cause, const char *reason);
  * -EACCES as below. */
 int report_alone(struct conn *conn, int type, const char *reason, const struct recognition *found);
 /* Decisions that made no connection of ours. -EACCES if policy requires an audit that is not to be
- * had. `id` gets what the event calls the connection; may be NULL. */
+ * had. `id`: what the event calls the connection; NULL: it has no number yet. */
 int report_decision(int type, const struct policy_query *query,
-	const struct policy_decision *decision, const char *reason, uint64_t *id);
+	const struct policy_decision *decision, const char *reason, const uint64_t *id);
 /* What protects a connection that is left alone, or why it is not known. */
 void report_recognised(const struct conn *conn, int type, uint64_t id,
 	const struct recognition *found, enum cause cause);

@@ -139,7 +139,7 @@ void conn_let_go(struct conn *conn, const char *why)
 	struct policy_query query = { .direction =
 					      conn->accepted ? POLICY_INBOUND : POLICY_OUTBOUND };
 	int fd = atomic_load(&conn->fd);
-	uint64_t id;
+	uint64_t id = host_new_id();
 
 	socket_address(fd, false, &query.local);
 	socket_address(fd, true, &query.remote);

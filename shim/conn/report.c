@@ -224,7 +224,7 @@ void report_broken(struct conn *conn, enum cause cause, const char *reason)
 }
 
 int report_decision(int type, const struct policy_query *query,
-	const struct policy_decision *decision, const char *reason, uint64_t *id)
+	const struct policy_decision *decision, const char *reason, const uint64_t *id)
 {
 	char local[CONN_ADDRESS_LEN], remote[CONN_ADDRESS_LEN];
 	struct audit_event event;
@@ -232,9 +232,7 @@ int report_decision(int type, const struct policy_query *query,
 	audit_event_init(&event, type);
 	report_address(&query->local, local);
 	report_address(&query->remote, remote);
-	event.conn = host_new_id();
-	if (id != NULL)
-		*id = event.conn;
+	event.conn = id != NULL ? *id : host_new_id();
 	event.rule = decision->rule != NULL ? decision->rule->name : NULL;
 	event.direction = policy_direction_name(query->direction);
 	event.local = text(local);

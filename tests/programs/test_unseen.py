@@ -160,4 +160,8 @@ def test_standard_streams_of_what_inetd_starts(seam, program):
                 pass
         except ConnectionResetError:
             pass
-    assert server.audit.wait("observe", protocol="clear")[0]["application"] == "http"
+    event = server.audit.wait("observe", protocol="clear")[0]
+    assert event["application"] == "http"
+    # Two programs have had it, and it is one connection.
+    first = server.audit.find("observe", protocol=None)
+    assert [each["conn"] for each in first] == [event["conn"]] * 2 and {each["program"] for each in first} >= {event["program"]}

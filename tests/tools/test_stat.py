@@ -317,3 +317,17 @@ def test_damage_is_told(seamtls, make, audit_dir):
     (audit_dir / "bad.audit").write_bytes(b"nothing of ours" * 100)
     result = seamtls("stat", audit_dir)
     assert result.returncode == 1 and "bad.audit" in result.stderr and "protected" in result.stdout
+
+
+def test_a_connection_that_is_handed_on_is_one(make, seamtls, audit_dir):
+    """inetd's: accepted by one program, and had by another, under the same number."""
+    ends = {"direction": "inbound", "local": "10.0.0.1:80", "remote": "10.0.0.2:5000"}
+    make("inetd", ("observe", at(0, conn=1, program="/inetd", rule="all", **ends)), ("observe", at(5, conn=2, program="/inetd", **ends)))
+    make("server", ("observe", at(1, conn=1, program="/server", rule="web", **ends)), ("observe", at(2, conn=1, program="/server", rule="web", protocol="tls", version="TLSv1.3", **ends)),
+         ("observe", at(6, conn=2, program="/server", **ends)), ("observe", at(7, conn=2, program="/server", protocol="clear", **ends)))
+    result = seamtls("stat", "--format=json", audit_dir)
+    counts = {(row["section"], row["name"]): {key: row[key] for key in ("own_tls", "clear") if row.get(key)} for row in rows(result) if "own_tls" in row and "name" in row}
+    assert counts[("program", "/server")] == {"own_tls": 1, "clear": 1} and ("program", "/inetd") not in counts, counts
+    assert counts[("rule", "web")] == {"own_tls": 1} and ("rule", "all") not in counts, counts
+    text = seamtls("stat", audit_dir).stdout
+    assert "own TLS                1   50.0 %" in text and "in the clear           1   50.0 %" in text, text
