@@ -198,7 +198,7 @@ int cmd_check(int argc, char **argv)
 			return usage_hint();
 		if (!rows_parse_format(optarg, &format))
 			return usage_error(
-				"unknown format '%s', allowed: table, json, csv", optarg);
+				"--format: found '%s', allowed: table, json, csv", optarg);
 	}
 	if (argc - optind > 1)
 		return usage_error("one policy at a time");

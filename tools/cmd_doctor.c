@@ -160,7 +160,7 @@ int cmd_doctor(int argc, char **argv)
 			rule = optarg;
 		else if (!rows_parse_format(optarg, &format))
 			return usage_error(
-				"unknown format '%s', allowed: table, json, csv", optarg);
+				"--format: found '%s', allowed: table, json, csv", optarg);
 	}
 	if (argc - optind != 1)
 		return usage_error("one program, process or peer at a time");

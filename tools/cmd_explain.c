@@ -49,7 +49,7 @@ static int set_direction(struct explain *explain, const char *text)
 			explain->query.direction = direction;
 			return EXIT_SUCCESS;
 		}
-	return usage_error("unknown direction '%s', allowed: outbound, inbound", text);
+	return usage_error("--direction: found '%s', allowed: outbound, inbound", text);
 }
 
 static int set_address(const char *text, struct policy_address *out)
@@ -64,7 +64,7 @@ static int set_address(const char *text, struct policy_address *out)
 static int set_host(struct explain *explain, const char *name)
 {
 	if (explain->query.remote_name_count == NAMES_MAX)
-		return usage_error("more than %d names", NAMES_MAX);
+		return usage_error("--host was given more than %d times", NAMES_MAX);
 	explain->names[explain->query.remote_name_count++] = name;
 	return EXIT_SUCCESS;
 }
@@ -73,7 +73,7 @@ static int set_format(struct explain *explain, const char *text)
 {
 	if (rows_parse_format(text, &explain->format) && explain->format != ROWS_CSV)
 		return EXIT_SUCCESS;
-	return usage_error("unknown format '%s', allowed: table, json", text);
+	return usage_error("--format: found '%s', allowed: table, json", text);
 }
 
 static int set_user(struct explain *explain, const char *text)

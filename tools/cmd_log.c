@@ -82,14 +82,14 @@ static int print_all(struct log_merge *merge, struct log_printer *printer)
 }
 
 /* What was printed is where it belongs before the cursor says so. */
-static int save(struct log_merge *merge)
+static int save(struct log_merge *merge, const char *cursor)
 {
 	int r;
 
 	if (fdatasync(STDOUT_FILENO) < 0 && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
 		return fail(errno, "cannot write the output");
 	r = log_merge_save(merge);
-	return r < 0 ? fail(r, "cannot write the cursor") : EXIT_SUCCESS;
+	return r < 0 ? fail(r, "cannot write the cursor '%s'", cursor) : EXIT_SUCCESS;
 }
 
 /* Whoever was killed may have left half a line in the file that this goes on with. */
@@ -109,8 +109,8 @@ static void begin_line(void)
 	close(fd);
 }
 
-static int print_and_follow(struct log_merge *merge, struct log_follow *follow,
-	struct log_printer *printer, int *status)
+static int print_and_follow(const struct request *request, struct log_merge *merge,
+	struct log_follow *follow, struct log_printer *printer, int *status)
 {
 	struct log_progress progress;
 	int r;
@@ -118,14 +118,14 @@ static int print_and_follow(struct log_merge *merge, struct log_follow *follow,
 	log_progress_begin(&progress, merge, true);
 	r = print_all(merge, printer);
 	log_progress_end(&progress);
-	*status = r == 0 ? save(merge) : EXIT_SUCCESS;
+	*status = r == 0 ? save(merge, request->cursor) : EXIT_SUCCESS;
 	while (follow != NULL && r == 0 && *status == EXIT_SUCCESS) {
 		r = log_follow_wait(follow, merge);
 		if (r <= 0)
 			break;
 		r = print_all(merge, printer);
 		if (r == 0)
-			*status = save(merge);
+			*status = save(merge, request->cursor);
 	}
 	log_printer_finish(printer);
 	return r;
@@ -142,9 +142,9 @@ static int run(const struct request *request, struct log_merge *merge, struct lo
 	if (request->cursor != NULL)
 		begin_line();
 	log_printer_init(&printer, request->format, stdout);
-	r = print_and_follow(merge, follow, &printer, &status);
+	r = print_and_follow(request, merge, follow, &printer, &status);
 	if (r < 0)
-		fail(r, "cannot go on");
+		fail(r, "cannot go on reading the log");
 	return log_merge_finish(merge) && good && r == 0 ? status : EXIT_FAILURE;
 }
 
@@ -179,7 +179,7 @@ static int log_places(const struct request *request)
 	}
 	if (r == 0 && request->follow)
 		r = log_follow_new(&follow);
-	r = r < 0 ? fail(r, "cannot start") : run(request, merge, follow);
+	r = r < 0 ? fail(r, "cannot begin to read the log") : run(request, merge, follow);
 	log_follow_free(follow);
 	log_cursor_free(cursor);
 	log_merge_free(merge);

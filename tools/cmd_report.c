@@ -88,7 +88,7 @@ int cmd_report(int argc, char **argv)
 		return status;
 	totals = calloc(1, sizeof *totals);
 	if (totals == NULL)
-		return fail(ENOMEM, "cannot start");
+		return fail(ENOMEM, "cannot begin to read the log");
 	status = run(&source, totals, source.operands[0]);
 	totals_clear(totals);
 	free(totals);

@@ -136,7 +136,7 @@ int cmd_stat(int argc, char **argv)
 		status = load(request.policy, &policy);
 	totals = calloc(1, sizeof *totals);
 	if (totals == NULL) {
-		status = fail(ENOMEM, "cannot start");
+		status = fail(ENOMEM, "cannot begin to read the log");
 	} else {
 		if (status == EXIT_SUCCESS)
 			status = run(&request, policy, totals);

@@ -12,6 +12,10 @@ enum doctor_verdict { DOCTOR_OK, DOCTOR_NOTE, DOCTOR_WARNING, DOCTOR_NO };
 typedef void doctor_tell(
 	enum doctor_verdict verdict, const char *what, const char *detail, void *arg);
 
+/* Tells one, in printf's way. */
+__attribute__((format(printf, 5, 6))) void doctor_say(doctor_tell *tell, void *arg,
+	enum doctor_verdict verdict, const char *what, const char *format, ...);
+
 /* A program's file. 0; -errno: it cannot be looked at. */
 int doctor_program(const char *path, doctor_tell *tell, void *arg);
 

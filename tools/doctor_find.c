@@ -2,7 +2,6 @@
 /* Signs of what stands in the way or goes past the library, in libraries' names and in files. */
 #include "doctor_find.h"
 #include "elf_scan.h"
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,18 +66,6 @@ static bool is_left_out(const char *name)
 	return false;
 }
 
-__attribute__((format(printf, 4, 5))) static void say(const struct findings *findings,
-	enum doctor_verdict verdict, const char *what, const char *format, ...)
-{
-	char detail[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(detail, sizeof detail, format, args);
-	va_end(args);
-	findings->tell(verdict, what, detail, findings->arg);
-}
-
 static void say_calls(
 	const struct findings *findings, const struct elf_scan *scan, const char *name)
 {
@@ -87,7 +74,7 @@ static void say_calls(
 	for (size_t i = 0; i < scan->call_count; i++)
 		snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
 			i > 0 ? ", " : "", scan->calls[i]);
-	say(findings, DOCTOR_WARNING, "system calls",
+	doctor_say(findings->tell, findings->arg, DOCTOR_WARNING, "system calls",
 		"it may make some without libc, which go past the library, in the clear: %s (in "
 		"%.128s): watch it with strace -k -e trace=%%net",
 		names, name);
@@ -103,10 +90,10 @@ void find_contents(struct findings *findings, int fd, const char *name, bool pro
 	if (scan.call_count > 0)
 		say_calls(findings, &scan, name);
 	if (scan.io_uring)
-		say(findings, DOCTOR_WARNING, "io_uring",
+		doctor_say(findings->tell, findings->arg, DOCTOR_WARNING, "io_uring",
 			IO_URING " (in %.128s)", name);
 	if (scan.words[NAMESPACE])
-		say(findings, DOCTOR_NOTE, "namespaces",
+		doctor_say(findings->tell, findings->arg, DOCTOR_NOTE, "namespaces",
 			"it may load code with dlmopen, which is refused under a policy, since "
 			"that "
 			"gets a libc of its own (in %.128s)",
@@ -116,7 +103,7 @@ void find_contents(struct findings *findings, int fd, const char *name, bool pro
 			if (!findings->told[j] &&
 				strcmp(libraries[j].begins, words[loads[i]]) == 0) {
 				findings->told[j] = true;
-				say(findings, DOCTOR_NOTE, "own TLS",
+				doctor_say(findings->tell, findings->arg, DOCTOR_NOTE, "own TLS",
 					"%s (%s, which %.128s may load)", libraries[j].meaning,
 					words[loads[i]], name);
 			}
@@ -129,7 +116,7 @@ void find_end(struct findings *findings)
 		if (findings->told[i] && strcmp(libraries[i].what, "own TLS") == 0)
 			findings->speaks_tls = false;
 	if (findings->speaks_tls)
-		say(findings, DOCTOR_NOTE, "own TLS",
+		doctor_say(findings->tell, findings->arg, DOCTOR_NOTE, "own TLS",
 			"it names TLS 1.3's cipher suites, so it may speak TLS itself, by what is "
 			"linked "
 			"into it");

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,18 +26,6 @@ struct live {
 	void *arg;
 	struct live_chain chain;
 };
-
-__attribute__((format(printf, 4, 5))) static void say(const struct live *live,
-	enum doctor_verdict verdict, const char *what, const char *format, ...)
-{
-	char detail[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(detail, sizeof detail, format, args);
-	va_end(args);
-	live->tell(verdict, what, detail, live->arg);
-}
 
 static uint64_t now_us(void)
 {
@@ -83,10 +70,11 @@ static int connect_to(struct live *live, const struct addrinfo *address)
 			getsockopt(live->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	}
 	if (error == 0)
-		say(live, DOCTOR_OK, "connection", "%s port %s", host, port);
+		doctor_say(
+			live->tell, live->arg, DOCTOR_OK, "connection", "%s port %s", host, port);
 	else
-		say(live, DOCTOR_WARNING, "connection", "%s port %s: %s", host, port,
-			strerror(error));
+		doctor_say(live->tell, live->arg, DOCTOR_WARNING, "connection", "%s port %s: %s",
+			host, port, strerror(error));
 	if (error == 0)
 		return 0;
 	close(live->fd);
@@ -101,7 +89,7 @@ static int connect_any(struct live *live, const char *port)
 	int r = getaddrinfo(live->host, port, &hints, &found);
 
 	if (r != 0) {
-		say(live, DOCTOR_NO, "address",
+		doctor_say(live->tell, live->arg, DOCTOR_NO, "address",
 			"'%s' is not found: %s: look at its spelling, and at /etc/resolv.conf",
 			live->host, gai_strerror(r));
 		return -ENOENT;
@@ -111,7 +99,7 @@ static int connect_any(struct live *live, const char *port)
 		r = connect_to(live, at);
 	freeaddrinfo(found);
 	if (r < 0)
-		say(live, DOCTOR_NO, "connection",
+		doctor_say(live->tell, live->arg, DOCTOR_NO, "connection",
 			"no address takes a connection: see whether the server runs and listens on "
 			"port %s, and what stands between",
 			port);
@@ -163,13 +151,16 @@ static int upgrade(struct live *live)
 		starttls_state(starttls) == STARTTLS_PEER)
 		r = hear(live, starttls);
 	if (r < 0)
-		say(live, DOCTOR_NO, "starttls", "%s", strerror(-r));
+		doctor_say(live->tell, live->arg, DOCTOR_NO, "starttls", "%s", strerror(-r));
 	else if (starttls_state(starttls) != STARTTLS_UPGRADE)
-		say(live, DOCTOR_NO, "starttls", "%s", starttls_reason(starttls));
+		doctor_say(live->tell, live->arg, DOCTOR_NO, "starttls", "%s",
+			starttls_reason(starttls));
 	else
-		say(live, DOCTOR_OK, "starttls", "the server has agreed to the upgrade");
+		doctor_say(live->tell, live->arg, DOCTOR_OK, "starttls",
+			"the server has agreed to the upgrade");
 	if (r < 0 || starttls_state(starttls) != STARTTLS_UPGRADE)
-		say(live, DOCTOR_NOTE, "what to do", "%s", cause_advice(CAUSE_STARTTLS));
+		doctor_say(live->tell, live->arg, DOCTOR_NOTE, "what to do", "%s",
+			cause_advice(CAUSE_STARTTLS));
 	if (r == 0 && starttls_state(starttls) != STARTTLS_UPGRADE)
 		r = -EPROTO;
 	starttls_free(starttls);
@@ -199,43 +190,47 @@ static void say_peer(const struct live *live, const struct tls_peer *peer)
 
 	if (peer->sha256[0] == '\0')
 		return;
-	say(live, DOCTOR_NOTE, "certificate 1", "of %s",
+	doctor_say(live->tell, live->arg, DOCTOR_NOTE, "certificate 1", "of %s",
 		peer->subject != NULL ? peer->subject : "");
-	say(live, DOCTOR_NOTE, "certificate 1", "issued by %s",
+	doctor_say(live->tell, live->arg, DOCTOR_NOTE, "certificate 1", "issued by %s",
 		peer->issuer != NULL ? peer->issuer : "");
-	say(live, DOCTOR_NOTE, "certificate 1", "valid until %s",
+	doctor_say(live->tell, live->arg, DOCTOR_NOTE, "certificate 1", "valid until %s",
 		when_seconds(when, (uint64_t)peer->not_after));
-	say(live, DOCTOR_NOTE, "certificate 1", "sha256 %s", peer->sha256);
+	doctor_say(live->tell, live->arg, DOCTOR_NOTE, "certificate 1", "sha256 %s", peer->sha256);
 }
 
 static void say_result(const struct live *live, const struct tls_context *context,
 	const struct tls_result *result, int r, uint64_t us)
 {
 	if (r < 0 && result->reason[0] != '\0')
-		say(live, DOCTOR_NO, "handshake", "%s: %s",
+		doctor_say(live->tell, live->arg, DOCTOR_NO, "handshake", "%s: %s",
 			result->by_peer ? "refused by the peer" : "refused by this side",
 			result->reason);
 	else if (r < 0)
-		say(live, DOCTOR_NO, "handshake", "%s", strerror(-r));
+		doctor_say(live->tell, live->arg, DOCTOR_NO, "handshake", "%s", strerror(-r));
 	else
-		say(live, DOCTOR_OK, "handshake", "done in %.1f ms", (double)us / 1000);
+		doctor_say(live->tell, live->arg, DOCTOR_OK, "handshake", "done in %.1f ms",
+			(double)us / 1000);
 	if (result->alert_received >= 0 && r < 0)
-		say(live, DOCTOR_NOTE, "alert", "received %s",
+		doctor_say(live->tell, live->arg, DOCTOR_NOTE, "alert", "received %s",
 			tls_alert_name(result->alert_received));
 	if (result->version != 0)
-		say(live, DOCTOR_NOTE, "version", "TLSv1.%d", result->version - RECORD_TLS12 + 2);
+		doctor_say(live->tell, live->arg, DOCTOR_NOTE, "version", "TLSv1.%d",
+			result->version - RECORD_TLS12 + 2);
 	if (result->cipher != NULL)
-		say(live, DOCTOR_NOTE, "cipher suite", "%s", result->cipher);
+		doctor_say(
+			live->tell, live->arg, DOCTOR_NOTE, "cipher suite", "%s", result->cipher);
 	if (result->group != NULL)
-		say(live, DOCTOR_NOTE, "group", "%s", result->group);
+		doctor_say(live->tell, live->arg, DOCTOR_NOTE, "group", "%s", result->group);
 	if (result->alpn[0] != '\0')
-		say(live, DOCTOR_NOTE, "protocol", "%s (ALPN)", result->alpn);
+		doctor_say(
+			live->tell, live->arg, DOCTOR_NOTE, "protocol", "%s (ALPN)", result->alpn);
 	if (live->chain.count > 0)
 		live_chain_tell(&live->chain, context, live->tell, live->arg);
 	else
 		say_peer(live, &result->peer);
 	if (result->verify[0] != '\0')
-		say(live,
+		doctor_say(live->tell, live->arg,
 			r < 0                               ? DOCTOR_NOTE
 			: strcmp(result->verify, "ok") == 0 ? DOCTOR_OK
 							    : DOCTOR_WARNING,
@@ -248,7 +243,8 @@ static void say_advice(const struct live *live, const struct tls_result *result,
 	enum cause cause = r == -ETIMEDOUT ? CAUSE_TIMEOUT : result->cause;
 
 	if (cause != CAUSE_NONE)
-		say(live, DOCTOR_NOTE, "what to do", "%s", cause_advice(cause));
+		doctor_say(live->tell, live->arg, DOCTOR_NOTE, "what to do", "%s",
+			cause_advice(cause));
 }
 
 static void shake_hands(struct live *live, struct tls_context *context)
@@ -259,7 +255,7 @@ static void shake_hands(struct live *live, struct tls_context *context)
 	int r = tls_handshake_new(context, live->host, &transport, &handshake);
 
 	if (handshake == NULL) {
-		say(live, DOCTOR_NO, "handshake", "%s", strerror(-r));
+		doctor_say(live->tell, live->arg, DOCTOR_NO, "handshake", "%s", strerror(-r));
 		return;
 	}
 	tls_handshake_show_chain(handshake, live_chain_add, &live->chain);
@@ -280,9 +276,10 @@ void live_test(const struct policy_rule *rule, const char *host, const char *por
 	struct tls_context *context = NULL;
 	char why[512];
 
-	say(&live, DOCTOR_NOTE, "rule", "\"%s\" (%s:%u)", rule->name, rule->file, rule->line);
+	doctor_say(tell, arg, DOCTOR_NOTE, "rule", "\"%s\" (%s:%u)", rule->name, rule->file,
+		rule->line);
 	if (tls_context_new(&rule->tls, TLS_CLIENT, &context, why, sizeof why) < 0) {
-		say(&live, DOCTOR_NO, "settings", "%s", why);
+		doctor_say(tell, arg, DOCTOR_NO, "settings", "%s", why);
 		return;
 	}
 	if (connect_any(&live, port) == 0 &&

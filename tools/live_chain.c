@@ -5,7 +5,6 @@
 #include "tls/x509.h"
 #include "tls/x509_digest.h"
 #include "when.h"
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,18 +18,6 @@ struct teller {
 	void *arg;
 	char what[40]; /* "certificate 1" */
 };
-
-__attribute__((format(printf, 3, 4))) static void say(
-	const struct teller *teller, enum doctor_verdict verdict, const char *format, ...)
-{
-	char detail[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(detail, sizeof detail, format, args);
-	va_end(args);
-	teller->tell(verdict, teller->what, detail, teller->arg);
-}
 
 void live_chain_add(const uint8_t *der, size_t len, void *arg)
 {
@@ -113,7 +100,8 @@ static void say_name(const struct teller *teller, const char *what, struct x509_
 {
 	char *text = x509_name_text(name);
 
-	say(teller, DOCTOR_NOTE, "%s %s", what, text != NULL && text[0] != '\0' ? text : "(empty)");
+	doctor_say(teller->tell, teller->arg, DOCTOR_NOTE, teller->what, "%s %s", what,
+		text != NULL && text[0] != '\0' ? text : "(empty)");
 	free(text);
 }
 
@@ -132,7 +120,7 @@ static void say_san(const struct teller *teller, const struct x509 *x509)
 		free(text);
 	}
 	if (names[0] != '\0')
-		say(teller, DOCTOR_NOTE, "for %s", names);
+		doctor_say(teller->tell, teller->arg, DOCTOR_NOTE, teller->what, "for %s", names);
 }
 
 static void say_validity(const struct teller *teller, const struct x509 *x509)
@@ -145,11 +133,14 @@ static void say_validity(const struct teller *teller, const struct x509 *x509)
 	x509_date_text(x509->not_before, from);
 	x509_date_text(x509->not_after, until);
 	if (now < x509->not_before)
-		say(teller, DOCTOR_WARNING, "valid from %s to %s: not yet", from, until);
+		doctor_say(teller->tell, teller->arg, DOCTOR_WARNING, teller->what,
+			"valid from %s to %s: not yet", from, until);
 	else if (days < 0)
-		say(teller, DOCTOR_WARNING, "valid from %s to %s: it has expired", from, until);
+		doctor_say(teller->tell, teller->arg, DOCTOR_WARNING, teller->what,
+			"valid from %s to %s: it has expired", from, until);
 	else
-		say(teller, days < DAYS_WARNED ? DOCTOR_WARNING : DOCTOR_NOTE,
+		doctor_say(teller->tell, teller->arg,
+			days < DAYS_WARNED ? DOCTOR_WARNING : DOCTOR_NOTE, teller->what,
 			"valid from %s to %s, %lld days", from, until, days);
 }
 
@@ -159,11 +150,12 @@ static void say_key(const struct teller *teller, const struct x509 *x509)
 	struct why why = { sentence, sizeof sentence, NULL };
 	bool strong = signature_key_is_strong(x509->spki, &why);
 
-	say(teller, strong ? DOCTOR_NOTE : DOCTOR_WARNING, "key %s%s%s",
-		key_text(x509->spki, key, sizeof key), strong ? "" : ": it ",
+	doctor_say(teller->tell, teller->arg, strong ? DOCTOR_NOTE : DOCTOR_WARNING, teller->what,
+		"key %s%s%s", key_text(x509->spki, key, sizeof key), strong ? "" : ": it ",
 		strong ? "" : sentence);
 	if (!signature_is_strong(x509->proof.algorithm, &why))
-		say(teller, DOCTOR_WARNING, "it %s", sentence);
+		doctor_say(
+			teller->tell, teller->arg, DOCTOR_WARNING, teller->what, "it %s", sentence);
 }
 
 /* A certificate and the one that should have issued it; NULL: none was sent. */
@@ -175,18 +167,20 @@ static void say_issuer(
 
 	say_name(teller, "issued by", x509->issuer);
 	if (next != NULL && !x509_bytes_equal(x509->issuer, next->subject))
-		say(teller, known ? DOCTOR_NOTE : DOCTOR_WARNING,
-			"the next certificate is not its issuer's%s",
+		doctor_say(teller->tell, teller->arg, known ? DOCTOR_NOTE : DOCTOR_WARNING,
+			teller->what, "the next certificate is not its issuer's%s",
 			known ? ", which is a trusted CA" : ": the peer should send that one here");
 	else if (next != NULL && !signature_is_by(&x509->proof, next->spki))
-		say(teller, DOCTOR_WARNING, "the next one's key has not signed it");
+		doctor_say(teller->tell, teller->arg, DOCTOR_WARNING, teller->what,
+			"the next one's key has not signed it");
 	else if (next == NULL && known)
-		say(teller, DOCTOR_OK, "its issuer is a trusted CA");
+		doctor_say(teller->tell, teller->arg, DOCTOR_OK, teller->what,
+			"its issuer is a trusted CA");
 	else if (next == NULL && self)
-		say(teller, DOCTOR_WARNING,
+		doctor_say(teller->tell, teller->arg, DOCTOR_WARNING, teller->what,
 			"it is self-signed and not trusted: add it to ca if it should be");
 	else if (next == NULL)
-		say(teller, DOCTOR_WARNING,
+		doctor_say(teller->tell, teller->arg, DOCTOR_WARNING, teller->what,
 			"its issuer is neither sent nor trusted: the peer should send the "
 			"certificates in between, or ca name that CA");
 }
@@ -200,18 +194,21 @@ static void say_certificate(const struct teller *teller, const struct live_chain
 							chain->certificates[i + 1].len, &next) == 0;
 
 	if (x509_parse(der.data, der.len, &x509) < 0) {
-		say(teller, DOCTOR_WARNING, "it cannot be parsed");
+		doctor_say(teller->tell, teller->arg, DOCTOR_WARNING, teller->what,
+			"it cannot be parsed");
 		return;
 	}
 	say_name(teller, "of", x509.subject);
 	if (i == 0)
 		say_san(teller, &x509);
 	else if (!x509.is_ca)
-		say(teller, DOCTOR_WARNING, "it is not that of a CA");
+		doctor_say(teller->tell, teller->arg, DOCTOR_WARNING, teller->what,
+			"it is not that of a CA");
 	say_validity(teller, &x509);
 	say_key(teller, &x509);
 	if (x509_digest_text(der, digest))
-		say(teller, DOCTOR_NOTE, "sha256 %s", digest);
+		doctor_say(
+			teller->tell, teller->arg, DOCTOR_NOTE, teller->what, "sha256 %s", digest);
 	say_issuer(teller, &x509, has_next ? &next : NULL);
 }
 

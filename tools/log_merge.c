@@ -137,7 +137,8 @@ static void tell_error(const char *path, int error)
 	if (error == -EBADMSG)
 		fail(0, "'%s' is not an audit file", name);
 	else if (error == -EPROTONOSUPPORT)
-		fail(0, "'%s' was written by another version of seamtls", name);
+		fail(0, "'%s' was written by another version of seamtls: read it with that one",
+			name);
 	else if (error == -ESTALE)
 		fail(0, "'%s' was replaced or became shorter", name);
 	else if (error == -EINVAL)
@@ -172,7 +173,9 @@ static void tell_tail(const void *node, VISIT visit, void *unused)
 	if (visit != postorder && visit != leaf)
 		return;
 	if (!stream->failed && audit_reader_tail(stream->reader) > 0)
-		fail(0, "the last record of '%s' is incomplete",
+		fail(0,
+			"the last record of '%s' is incomplete: it is being written, or its "
+			"program was killed",
 			text_safe(name, sizeof name, stream->path));
 }
 
@@ -385,7 +388,8 @@ static bool take(struct log_merge *merge, struct pending *pending, struct audit_
 
 	free(pending);
 	if (r < 0) {
-		fail(0, "a record was skipped that cannot be understood");
+		fail(0, "a record was skipped that cannot be understood: seamtls log --verify says "
+			"which");
 		merge->failed = true;
 	}
 	return r == 0 && log_filter_wants(merge->filter, event);

@@ -201,14 +201,14 @@ int log_source_each(const struct log_source *source,
 	int r;
 
 	if (merge == NULL)
-		return fail(ENOMEM, "cannot start");
+		return fail(ENOMEM, "cannot begin to read the log");
 	good = log_source_open(source, merge, NULL);
 	log_progress_begin(&progress, merge, false);
 	while ((r = log_merge_next(merge, &event)) > 0)
 		take(&event, arg);
 	log_progress_end(&progress);
 	if (r < 0)
-		fail(r, "cannot go on");
+		fail(r, "cannot go on reading the log");
 	good = log_merge_finish(merge) && good && r == 0;
 	log_merge_free(merge);
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -152,7 +152,7 @@ static int print(struct verify *verify, char **places, enum rows_format format)
 		r = verify_missing(verify, places, &rows);
 	rows_finish(&rows);
 	if (r < 0)
-		return fail(r, "cannot go on");
+		return fail(r, "cannot go on verifying");
 	good = good && r == 0;
 	return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -172,7 +172,7 @@ int log_verify(char **places, const char *key_file, enum rows_format format)
 	if (good && verify.count == 0)
 		fail(0, "there are no audit files in '%s'", places[0]);
 	r = order(&verify);
-	status = r < 0 ? fail(r, "cannot start") : print(&verify, places, format);
+	status = r < 0 ? fail(r, "cannot begin to verify") : print(&verify, places, format);
 	for (size_t i = 0; i < verify.count; i++)
 		free(verify.files[i].path);
 	free(verify.files);

@@ -79,10 +79,10 @@ def test_failures(seamtls, tmp_path, args, message):
     "args, message",
     [
         (["check", "a", "b"], "one policy at a time"),
-        (["check", "--format", "xml"], "unknown format 'xml', allowed: table, json, csv"),
+        (["check", "--format", "xml"], "--format: found 'xml', allowed: table, json, csv"),
         (["check", "--nonsense"], "unrecognized option"),
-        (["explain", "--format", "csv"], "unknown format 'csv', allowed: table, json"),
-        (["explain", "--direction", "both"], "unknown direction 'both', allowed: outbound, inbound"),
+        (["explain", "--format", "csv"], "--format: found 'csv', allowed: table, json"),
+        (["explain", "--direction", "both"], "--direction: found 'both', allowed: outbound, inbound"),
         (["explain", "--remote", "example.com:443"], "found 'example.com:443', allowed: ADDRESS:PORT"),
         (["explain", "--remote", "10.0.0.1:65536"], "allowed: ADDRESS:PORT"),
         (["explain", "--remote", "10.0.0.1:0"], "allowed: ADDRESS:PORT"),

@@ -70,7 +70,7 @@ def test_what_is_no_cursor(make, seamtls, audit_dir, tmp_path, text):
 def test_a_cursor_that_cannot_be_written(make, seamtls, audit_dir, tmp_path):
     make("a", ("open", at(0, conn=1)))
     result = seamtls("log", f"--cursor-file={tmp_path}/nowhere/cursor", audit_dir)
-    assert result.returncode == 1 and "cannot write the cursor: No such file or directory" in result.stderr
+    assert result.returncode == 1 and f"cannot write the cursor '{tmp_path}/nowhere/cursor': No such file or directory" in result.stderr
 
 
 def test_an_offset_in_the_middle(make, seamtls, audit_dir, tmp_path, more):

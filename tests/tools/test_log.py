@@ -373,7 +373,7 @@ def test_other_files_are_shown_when_one_cannot_be_read(seamtls, make, audit_dir)
     assert result.returncode == 1 and len(rows(result)) == 1
     assert sorted(result.stderr.splitlines()) == [
         f"seamtls log: '{audit_dir}/b.audit' is not an audit file",
-        f"seamtls log: '{audit_dir}/c.audit' was written by another version of seamtls",
+        f"seamtls log: '{audit_dir}/c.audit' was written by another version of seamtls: read it with that one",
         f"seamtls log: '{audit_dir}/e.audit' is not a regular file",
         f"seamtls log: cannot read '{audit_dir}/d.audit': Is a directory",
         f"seamtls log: cannot read '{audit_dir}/f\\x1B[2J.audit': No such file or directory",
@@ -397,7 +397,7 @@ def test_torn_last_record_is_no_failure(seamtls, make, audit_dir):
     os.truncate(path, path.stat().st_size - 1)
     result = seamtls("log", "--format=json", audit_dir)
     assert (result.returncode, len(rows(result))) == (0, 2)
-    assert result.stderr == f"seamtls log: the last record of '{path}' is incomplete\n"
+    assert result.stderr == f"seamtls log: the last record of '{path}' is incomplete: it is being written, or its program was killed\n"
 
 
 def test_a_reader_that_leaves_is_no_failure_to_speak_of(build, make, audit_dir):
