@@ -45,14 +45,13 @@ static void end_field(struct gate_hello *hello)
 	uint8_t next = hello->step == EXTENSION_DATA ? EXTENSION : (uint8_t)(hello->step + 1);
 	uint32_t value = hello->value;
 
-	if (hello->step == VERSION)
+	if (hello->step == VERSION ||
+		(hello->step == EXTENSION_DATA && hello->extension == SUPPORTED_VERSIONS))
 		hello->version = (uint16_t)value;
 	else if (hello->step == SUITE)
 		hello->suite = (uint16_t)value;
 	else if (hello->step == EXTENSION)
 		hello->extension = (uint16_t)value;
-	else if (hello->step == EXTENSION_DATA && hello->extension == SUPPORTED_VERSIONS)
-		hello->version = (uint16_t)value;
 	begin_field(hello, next, next == SESSION || next == EXTENSION_DATA ? value : lengths[next]);
 }
 
