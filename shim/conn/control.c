@@ -10,6 +10,7 @@
 #include "conn/kernel.h"
 #include "conn/outlet.h"
 #include "deep.h"
+#include "tls/alert.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -25,11 +26,6 @@
 #define MESSAGE_CERTIFICATE_REQUEST 13
 #define MESSAGE_KEY_UPDATE 24
 #define ALERT_CLOSE_NOTIFY 0
-#define ALERT_UNEXPECTED_MESSAGE 10
-#define ALERT_BAD_RECORD_MAC 20
-#define ALERT_RECORD_OVERFLOW 22
-#define ALERT_ILLEGAL_PARAMETER 47
-#define ALERT_INTERNAL_ERROR 80
 #define ALERT_USER_CANCELED 90
 #define ALERT_NO_RENEGOTIATION 100
 #define LEVEL_WARNING 1
@@ -295,6 +291,9 @@ static int take_head(struct conn *conn, int fd, const uint8_t *data, size_t left
 		return 0;
 	if (!tls13)
 		r = decline_renegotiation(conn, fd, type);
+	else if (type == MESSAGE_KEY_UPDATE)
+		r = refuse(conn, fd, ALERT_DECODE_ERROR,
+			"the peer sent a KeyUpdate of another length than it has");
 	else if (type == MESSAGE_CERTIFICATE_REQUEST && conn->post_auth != NULL && len <= left)
 		r = take_request(conn, fd, data, len);
 	else if (type != MESSAGE_NEW_SESSION_TICKET || conn->role != TLS_CLIENT ||

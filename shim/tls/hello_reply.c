@@ -59,6 +59,22 @@ static int check_suite(
 	return 0;
 }
 
+/* RFC 8446 4.2.1. */
+static int check_version(
+	const struct server_hello *reply, const struct hello *hello, const struct why *why)
+{
+	struct x509_bytes in = reply->extensions, body;
+	size_t type;
+
+	while (in.len > 0 && hello_next_extension(&in, &type, &body))
+		if (type == EXTENSION_VERSIONS &&
+			(reply->version < RECORD_TLS13 ||
+				!hello_lists(hello->versions, reply->version)))
+			return refuse(why, ALERT_ILLEGAL_PARAMETER,
+				"it chooses a TLS version that was not offered");
+	return 0;
+}
+
 static bool parse(struct x509_bytes message, struct server_hello *out)
 {
 	struct x509_bytes body;
@@ -79,5 +95,7 @@ int hello_reply_check(struct x509_bytes hello, struct x509_bytes reply, const st
 		return 0;
 	list_extensions(ours.extensions, &asked);
 	alert = check_extensions(&theirs, &asked, why);
+	if (alert == 0)
+		alert = check_version(&theirs, &ours, why);
 	return alert != 0 ? alert : check_suite(&theirs, &ours, why);
 }
