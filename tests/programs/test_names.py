@@ -11,26 +11,31 @@ pytestmark = pytest.mark.tls_only
 
 # Each looks `localhost` up by a function of libc, called as C does; then the address is connected to, as the program has it.
 PROGRAM = """
-import ctypes, os, socket, sys, threading, time
+import ctypes, os, signal, socket, sys, threading
 libc = ctypes.CDLL(None)
 
 class Request(ctypes.Structure):
     _fields_ = [("name", ctypes.c_char_p), ("service", ctypes.c_char_p), ("hints", ctypes.c_void_p),
                 ("result", ctypes.c_void_p), ("error", ctypes.c_int), ("reserved", ctypes.c_int * 5)]
 
+class Event(ctypes.Structure):  # struct sigevent
+    _fields_ = [("value", ctypes.c_void_p), ("signal", ctypes.c_int), ("notify", ctypes.c_int), ("reserved", ctypes.c_int * 12)]
+
 request = Request(b"localhost")
 requests = (ctypes.POINTER(Request) * 2)(ctypes.pointer(request), None)
 
-def begin(mode):
-    assert libc.getaddrinfo_a(mode, requests, 2, None) == 0
+def begin(mode, event=None):
+    assert libc.getaddrinfo_a(mode, requests, 2, event) == 0
 
 def wait_for_it():
     while libc.gai_suspend(requests, 2, None) not in (0, -103):
         pass
 
 def ask_for_it():
-    while libc.gai_error(ctypes.byref(request)) == -100:
-        time.sleep(0.001)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    begin(1, ctypes.byref(Event(signal=signal.SIGUSR1)))
+    signal.sigwait([signal.SIGUSR1])
+    assert libc.gai_error(ctypes.byref(request)) == 0
 
 def reentrant(*arguments):
     host, result, error, room = ctypes.create_string_buffer(64), ctypes.c_void_p(), ctypes.c_int(), ctypes.create_string_buffer(4096)
@@ -53,7 +58,7 @@ WAYS = {
     "getaddrinfo": lambda: socket.getaddrinfo("localhost", 0, socket.AF_INET),
     "getaddrinfo_a": lambda: begin(0),
     "gai_suspend": lambda: (begin(1), wait_for_it()),
-    "gai_error": lambda: (begin(1), ask_for_it()),
+    "gai_error": ask_for_it,
     "gethostbyname": lambda: libc.gethostbyname(b"localhost"),
     "gethostbyname2": lambda: libc.gethostbyname2(b"localhost", socket.AF_INET),
     "gethostbyname_r": lambda: reentrant(b"localhost"),
