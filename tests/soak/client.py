@@ -4,8 +4,8 @@ Exchanges bytes with a server that sends them back, of every size and in every m
 
     client.py PORT SEED [--tls CA] [--greeting]
 
-A line for each exchange: `ok BYTES`; `error BEGAN WHAT` (the monotonic time at which it began); `wrong WHAT`, if anything
-else than what was sent came back, or less of it with a good end.
+A line for each exchange: `ok BYTES`; `error PORT BEGAN CONNECTED WHAT` (this end's port, 0 if there was none yet, and the monotonic
+times between which it connected); `wrong WHAT`, if anything else than what was sent came back, or less of it with a good end.
 """
 import hashlib
 import random
@@ -32,7 +32,9 @@ class Exchanges:
         self.session = None
 
     def connect(self):
+        self.local, self.began, self.connected = 0, time.monotonic(), None
         sock = socket.create_connection(("localhost", self.port), TIMEOUT_S)
+        self.local, self.connected = sock.getsockname()[1], time.monotonic()
         if self.context:
             sock = self.context.wrap_socket(sock, server_hostname="localhost", session=self.session, suppress_ragged_eofs=False)
         return sock
@@ -101,11 +103,10 @@ class Exchanges:
 
     def run(self):
         while not self.ending:
-            began = time.monotonic()
             try:
                 print("ok", self.one(), flush=True)
             except OSError as error:
-                print("error", began, repr(error), flush=True)
+                print("error", self.local, self.began, self.connected or time.monotonic(), repr(error), flush=True)
                 time.sleep(0.1)
             except ValueError as error:
                 print("wrong", repr(error), flush=True)

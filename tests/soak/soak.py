@@ -25,9 +25,8 @@ HERE = Path(__file__).parent
 PYTHON = "/usr/bin/python3"
 WARM = 0.2           # of the time, before what is compared in the end is looked at
 MEMORY_MOST = 12 << 20
-EVENT_S = 0.7        # between two events
-KILL_S = 3           # from the kill of a server to when its clients have no excuse any more
-IDLE_S = 15
+EXCHANGES_MOST = 40  # between two events
+IDLE_S = 60
 # What `seamtls log --verify` may say of the files of processes that live, or were killed.
 STATES = {"whole", "unsealed", "cut"}
 
@@ -38,6 +37,27 @@ class Server:
         self.port = free_port()
         self.program = None
         self.kills = []
+
+
+class Kill:
+    """Which connections were a killed process's: those that it had, and all that were begun until the next one listened."""
+
+    def __init__(self, server):
+        self.began = time.monotonic()
+        os.kill(server.program.pid, signal.SIGSTOP)
+        self.ports = {remote for local, remote, _ in connections() if local == server.port}
+        server.program.kill()
+        self.ended = None
+
+    def explains(self, port, began, connected):
+        return port in self.ports or (began < self.ended and connected > self.began)
+
+
+def connections():
+    """(local port, remote port, state) of all of TCP's."""
+    with open("/proc/net/tcp", encoding="ascii") as lines:
+        next(lines)
+        return [(*(int(field[at].rpartition(":")[2], 16) for at in (1, 2)), field[3]) for field in map(str.split, lines)]
 
 
 def links_of(directory):
@@ -120,10 +140,11 @@ class Soak:
         self.replace(self.policy, "\n".join(text))
 
     def break_policy(self):
-        """Nobody starts meanwhile, and who runs goes on with what there was."""
+        """Who runs goes on with what there was; so nobody may be about to read its first policy."""
         text = self.policy.read_text()
+        self.wait_for_exchanges(1)
         self.replace(self.policy, "[rule\n" + text)
-        time.sleep(0.2)
+        self.wait_for_exchanges(1)
         self.replace(self.policy, text)
 
     def abort(self):
@@ -144,10 +165,10 @@ class Soak:
 
     def kill_server(self):
         mortal = next(server for server in self.servers if server.name == "mortal")
-        mortal.kills.append(time.monotonic())
-        mortal.program.kill()
+        mortal.kills.append(Kill(mortal))
         self.counts["killed"] += 1
         self.start(mortal)
+        mortal.kills[-1].ended = time.monotonic()
 
     # --- Processes
 
@@ -187,11 +208,11 @@ class Soak:
     def read(self, program, server, arguments, covered):
         # Who was killed may have been in the middle of a line.
         for line in program.stdout.decode().rpartition("\n")[0].splitlines():
-            word, *rest = line.split(" ", 2)
+            word, *rest = line.split(" ", 4)
             if word == "ok":
                 self.counts["exchanges"] += 1
                 self.counts["bytes"] += int(rest[0])
-            elif word == "error" and self.is_excused(server, float(rest[0])):
+            elif word == "error" and self.is_excused(server, int(rest[0]), float(rest[1]), float(rest[2])):
                 self.counts["excused"] += 1
             else:
                 name = getattr(server, "name", "OpenSSL's")
@@ -199,9 +220,22 @@ class Soak:
         if "Traceback" in program.stderr:
             self.wrong.append(program.stderr[-600:])
 
-    def is_excused(self, server, began):
-        """The server was killed meanwhile, or had just been."""
-        return any(began - KILL_S < at for at in getattr(server, "kills", []))
+    def is_excused(self, server, *connection):
+        return any(kill.explains(*connection) for kill in getattr(server, "kills", []))
+
+    def done(self):
+        """How many exchanges each client has done."""
+        return {program: (b"\n" + program.stdout).count(b"\nok ") for program in self.clients}
+
+    def wait_for_exchanges(self, count):
+        before = self.done()
+        self.servers[0].program.until(lambda: all(now >= before[program] + count for program, now in self.done().items()),
+                                      f"each client had done {count} exchanges")
+
+    def wait_for_some(self, end):
+        """Until all together have done some more, or the time is over."""
+        enough = sum(self.done().values()) + self.random.randint(1, EXCHANGES_MOST)
+        self.servers[0].program.until(lambda: sum(self.done().values()) >= enough or time.monotonic() > end, "there was traffic")
 
     # --- The whole
 
@@ -211,27 +245,19 @@ class Soak:
         for server in self.servers:
             if server.name == "mortal":
                 continue
-            pid, end = server.program.pid, time.monotonic() + IDLE_S
-            while self.is_busy(server) and time.monotonic() < end:
-                time.sleep(0.1)
-            measures[server.name] = Measure(pid)
+            server.program.until(lambda at=server: not self.is_busy(at), "it was quiet", IDLE_S)
+            measures[server.name] = Measure(server.program.pid)
         return measures
 
     def is_busy(self, server):
         return len(server.program.group()) > 1 or len(os.listdir(f"/proc/{server.program.pid}/task")) > 1 or \
-            self.established(server.port)
-
-    def established(self, port):
-        with open("/proc/net/tcp", encoding="ascii") as lines:
-            next(lines)
-            return any(int(field[1].rpartition(":")[2], 16) == port and field[3] in ("01", "08")
-                       for field in map(str.split, lines))
+            any(local == server.port and state in ("01", "08") for local, _, state in connections())
 
     def traffic(self, seconds):
         self.start_clients()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            time.sleep(min(EVENT_S, max(0, end - time.monotonic())))
+            self.wait_for_some(end)
             self.random.choice([self.change_policy, self.change_certificate, self.break_policy, self.abort, self.abort, self.abort,
                                 self.kill_client, self.kill_server])()
             self.counts["events"] += 1
