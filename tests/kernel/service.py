@@ -219,15 +219,20 @@ class Service:
                                for number, (which, (version, suite, keys)) in enumerate(rules.items())))
         self.program = seam.start([sys.executable, "-c", SERVER, self.folder, *self.ports.values()], policy)
         self.program.until(lambda: all(self.program.listens(port) for port in self.ports.values()), "it listened", 60)
-        self.told, self.peer = 0, None
+        self.told, self.peer = 0, {}
 
     def connect(self, which, what, *args):
         plain = socket.create_connection(("127.0.0.1", self.ports[which]), TIMEOUT_S)
         secure = client_context(self.seam.pki, self.versions[which]).wrap_socket(plain, server_hostname="localhost",
                                                                                  suppress_ragged_eofs=False)
-        self.told, self.peer = len(self.results()), secure.getsockname()
+        self.expect(secure)
         secure.sendall(" ".join([what, *map(str, args)]).encode() + b"\n")
         return secure
+
+    def expect(self, peer):
+        """The next result is of this connection; None: of one that somebody else makes."""
+        self.told = len(self.results())
+        self.peer = {"remote": "{}:{}".format(*peer.getsockname())} if peer else {}
 
     def results(self):
         return [json.loads(line) for line in self.program.stdout.decode().splitlines()]
@@ -242,7 +247,7 @@ class Service:
 
     def closed(self):
         """The audit of it."""
-        return self.program.audit.wait("close", remote=f"{self.peer[0]}:{self.peer[1]}")[-1]
+        return self.program.audit.wait("close", **self.peer)[-1]
 
 
 def read_all(secure):
@@ -263,7 +268,6 @@ class Dribble:
 
     def __init__(self, service, which, what):
         self.plain = socket.create_connection(("127.0.0.1", service.ports[which]), TIMEOUT_S)
-        service.peer = self.plain.getsockname()
         self.plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.inward, self.outward = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = client_context(service.seam.pki, which[0]).wrap_bio(self.inward, self.outward, server_hostname="localhost")

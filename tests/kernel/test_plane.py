@@ -127,6 +127,7 @@ def test_part_of_a_record(service):
     """A record that comes byte by byte wakes a program for each piece at most."""
     which = ALL[3]
     with Dribble(service, which, "slow") as dribble:
+        service.expect(dribble.plain)
         dribble.send(content(5000), pieces=10)
     got, spurious = service.result("slow")
     assert got == 5000 and spurious <= 25
@@ -136,6 +137,7 @@ def test_part_of_a_record(service):
 def test_bad_record(service, version, how):
     which = next(which for which in ALL if which[0] == version)
     dribble = Dribble(service, which, "echo")
+    service.expect(dribble.plain)
     record = bytearray(dribble.record(b"secret" * 10))
     if how == "changed":
         record[-1] ^= 1
@@ -160,6 +162,7 @@ def test_bad_record(service, version, how):
 
 def test_key_update(service):
     """A kernel before 6.14 cannot follow; the connection ends, and the audit says why."""
+    service.expect(None)
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{service.ports[ALL[3]]}", "-CAfile", service.seam.pki.ca, "-tls1_3"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
         client.stdin.write(b"echo\nhello\n")
