@@ -190,7 +190,8 @@ void conn_report_left(struct conn *conn)
 {
 	report_close(conn,
 		conn->share->version == RECORD_TLS13 && !conn->share->kernel_rekeys
-			? "handed on to a program that is not covered, which may go on with it until "
+			? "handed on to a program that is not covered, which may go on with it "
+			  "until "
 			  "its peer changes keys (KeyUpdate): the TLS of this kernel cannot follow"
 			: "handed on to a program that is not covered, which may go on with it");
 }

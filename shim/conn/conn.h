@@ -151,8 +151,7 @@ void conn_saw_not(int fd, enum cause cause);
 /* The last bytes that a stream of libc's own has read, however often they are told. */
 void conn_saw_read(int fd, const void *data, size_t len);
 /* Bytes that are about to be sent, after others that may have gone past for this cause. */
-void conn_sees_sent(
-	int fd, const struct iovec *iov, size_t count, size_t len, enum cause cause);
+void conn_sees_sent(int fd, const struct iovec *iov, size_t count, size_t len, enum cause cause);
 
 /* Process events. conn_before_fork(), then one of the next two in either process. */
 void conn_before_fork(void);
