@@ -45,6 +45,7 @@ def test_revoked_server_is_refused(seam, authority, version, how):
     assert (program.call, program.errno) == (FAILING_CALL[how], "EKEYREJECTED"), program.story()
     failed, = program.audit.wait("fail", rule="out")
     assert re.search(r"is revoked: serial number [0-9A-F]+, on 20[0-9-]+ .key compromise.", failed["reason"]), failed
+    assert failed["cause"] == "revoked" and failed["advice"], failed
     assert failed["peer"]["serial"] in failed["reason"] and failed["alert"]["sent"] == "certificate_revoked", failed
     server.wait_ended()
     assert "certificate revoked" in str(server.seen[0].error).lower() and server.seen[0].data == b""
@@ -93,6 +94,7 @@ def test_revoked_client_is_refused(seam, authority, version):
     assert isinstance(answer, ssl.SSLError) and "certificate revoked" in str(answer).lower(), answer
     failed, = server.audit.wait("fail", rule="in")
     assert "is revoked" in failed["reason"] and failed["peer"]["subject"] == "CN=bad client", failed
+    assert failed["cause"] == "revoked", failed
 
 
 def test_list_that_cannot_be_used_is_an_error(seam, authority):

@@ -185,6 +185,7 @@ def test_refused_upgrade(seam, case, how):
     assert program.errno == ("ECONNRESET" if case == "smtp-closed" else "EPROTO"), program.story()
     event, = program.audit.wait("fail", direction="outbound")
     assert "starttls" in event["reason"] and re.search(reason, event["reason"]), event
+    assert event["cause"] == "starttls" and event["advice"], event
     assert not program.audit.find("open")
     server.wait_ended()
     plain = server.seen[0].plain + server.seen[0].data
