@@ -253,12 +253,13 @@ static void hold(const struct call *call, uint64_t at, size_t len)
 	held.len += call_memory(call, at, held.data + held.len, len);
 }
 
+/* More parts than that the kernel takes for none (sendmsg(2)). */
 static void hold_parts(const struct call *call, uint64_t at, size_t count)
 {
 	struct iovec part[PARTS_MOST];
 
 	if (count > PARTS_MOST)
-		count = PARTS_MOST;
+		return;
 	count = call_memory(call, at, part, count * sizeof(*part)) / sizeof(*part);
 	for (size_t i = 0; i < count; i++)
 		hold(call, (uint64_t)(uintptr_t)part[i].iov_base, part[i].iov_len);
@@ -344,17 +345,20 @@ bool watch_before(const struct call *call)
 	return true;
 }
 
-/* In between other threads have sent too: what this call has is read again. The number of bytes of
- * several messages is not its result. */
+/* In between other threads have sent too: what this call has is read again. The result of several
+ * messages is how many of them were sent. */
 void watch_after(const struct call *call, long result)
 {
+	struct call sent = *call;
 	struct sending *sending;
 	const char *problem;
 
 	if (result <= 0)
 		return;
+	if (call->number == SYS_sendmmsg)
+		sent.arg[2] = (uint64_t)result;
 	sending = find(call, descriptor_of(call));
-	if (sending == NULL || !hold_all(call))
+	if (sending == NULL || !hold_all(&sent))
 		return;
 	if (call->number == SYS_sendmmsg)
 		result = (long)held.len;
